@@ -1,0 +1,141 @@
+"""Batched asynchronous code, written with generators.
+
+A function decorated with :func:`asynq` yields futures and gets their values; while functions wait
+for items of a batch, others run, and when nobody can go on, one batch is flushed.
+
+How the package is built; imports only go down:
+
+======  ==============================================  =============================================
+layer   modules                                         in one line
+======  ==============================================  =============================================
+6       ``__init__``                                    the public names
+5       ``debug``                                       seeing: stacks, dumps, tracebacks
+4       ``tools generator scoped_value mock``           built from the public names
+3       ``decorators utils``                            what users write
+2       ``async_task batching contexts _structures``    what can be scheduled, and what rides along
+1       ``futures scheduler _knots``                    what a value is; in what order things run
+0       ``_debug profiler _compat``                     leaves
+======  ==============================================  =============================================
+
+The way of ``fn.asynq(x)`` to its value: ``decorators`` makes an ``AsyncTask`` and runs nothing;
+``scheduler.run`` sends values into its body; ``AsyncTask._suspend`` enlists it with the futures
+that the body yields; ``futures`` tells it when they are computed, by ``batching`` in the end; and
+``AsyncTask._finish`` stores what the body returns.
+
+"""
+
+from . import (
+    async_task,
+    batching,
+    contexts,
+    debug,
+    decorators,
+    futures,
+    generator,
+    mock,
+    profiler,
+    scheduler,
+    scoped_value,
+    tools,
+    utils,
+)
+
+# Futures
+from .futures import (
+    ConstFuture,
+    ErrorFuture,
+    Future,
+    FutureBase,
+    FutureIsAlreadyComputed,
+    none_future,
+)
+
+# Batches
+from .batching import BatchBase, BatchCancelledError, BatchingError, BatchItemBase
+
+# Tasks and the scheduler
+from .async_task import AsyncTask, AsyncTaskCancelledError, AsyncTaskResult
+from .scheduler import AsyncTaskError, TaskScheduler, get_active_task, get_scheduler
+
+# Writing async functions
+from .decorators import (
+    asynq,
+    async_call,
+    async_proxy,
+    get_async_fn,
+    get_async_or_sync_fn,
+    has_async_fn,
+    is_async_fn,
+    is_pure_async_fn,
+    make_async_decorator,
+)
+from .utils import result
+
+# Contexts
+from .contexts import AsyncContext, NonAsyncContext
+from .scoped_value import AsyncScopedValue, async_override
+
+# Async generators
+from .generator import END_OF_GENERATOR, Value, async_generator, list_of_generator, take_first
+
+__traceback_hide__ = True
+
+# The spelling of 0.1.4, keywords in newer Pythons.
+globals()["async"] = asynq
+globals()["await"] = getattr(utils, "await")
+
+__all__ = [
+    "FutureBase",
+    "Future",
+    "FutureIsAlreadyComputed",
+    "none_future",
+    "ConstFuture",
+    "ErrorFuture",
+    "BatchBase",
+    "BatchItemBase",
+    "BatchingError",
+    "BatchCancelledError",
+    "AsyncTask",
+    "AsyncTaskCancelledError",
+    "AsyncTaskResult",
+    "TaskScheduler",
+    "get_scheduler",
+    "get_active_task",
+    "AsyncTaskError",
+    "asynq",
+    "async",
+    "async_proxy",
+    "async_call",
+    "has_async_fn",
+    "is_async_fn",
+    "is_pure_async_fn",
+    "get_async_fn",
+    "get_async_or_sync_fn",
+    "make_async_decorator",
+    "result",
+    "await",
+    "AsyncContext",
+    "NonAsyncContext",
+    "AsyncScopedValue",
+    "async_override",
+    "END_OF_GENERATOR",
+    "async_generator",
+    "list_of_generator",
+    "take_first",
+    "Value",
+    "async_task",
+    "batching",
+    "contexts",
+    "debug",
+    "decorators",
+    "futures",
+    "generator",
+    "mock",
+    "profiler",
+    "scheduler",
+    "scoped_value",
+    "tools",
+    "utils",
+]
+
+debug.attach_exception_hook()

@@ -1,0 +1,139 @@
+"""What differs between Python 2 and 3 and is not in ``six``."""
+
+import inspect
+import sys
+import time
+
+import six
+
+__traceback_hide__ = True
+
+# Since 3.7 a traceback can be re-linked; before, frames can only be cut from its head.
+CAN_RELINK_TRACEBACKS = sys.version_info >= (3, 7)
+
+
+def _has_traceback_hide(traceback):
+    return traceback.tb_frame.f_globals.get("__traceback_hide__") is True
+
+
+def user_traceback(traceback, clean=None):
+    """Drop the frames of modules that define ``__traceback_hide__ = True`` (all of asynq does).
+
+    :param traceback: a traceback object or None.
+    :param clean: a tail of ``traceback`` that is known to hold no such frame: it is not read, so
+        that an error which climbs through N tasks costs N steps and not N * N.
+    :return: the traceback to show, None if no frame is left.
+
+    """
+    while traceback is not None and traceback is not clean and _has_traceback_hide(traceback):
+        traceback = traceback.tb_next
+    if CAN_RELINK_TRACEBACKS:
+        entry = traceback
+        while entry is not None and entry is not clean:
+            following = entry.tb_next
+            while (
+                following is not None
+                and following is not clean
+                and _has_traceback_hide(following)
+            ):
+                following = following.tb_next
+            if following is not entry.tb_next:
+                entry.tb_next = following
+            entry = following
+    return traceback
+
+
+if six.PY2:  # pragma: no cover
+
+    def get_traceback(error):
+        """The traceback of ``error``, which is the exception being handled."""
+        current = sys.exc_info()
+        if current[1] is error:
+            return current[2]
+        return getattr(error, "_traceback", None)
+
+    def throw(generator, error, traceback):
+        """Raise ``error`` inside ``generator``, its traceback starting with ``traceback``."""
+        return generator.throw(type(error), error, traceback)
+
+    def stop_value(stop):
+        """What the generator returned whose end ``stop``, a StopIteration, reports."""
+        return stop.args[0] if stop.args else None
+
+    get_argspec = inspect.getargspec
+
+    # No monotonic clock in the standard library of Python 2.
+    _seconds = time.time
+
+else:
+
+    def get_traceback(error):
+        """The traceback of ``error``."""
+        return error.__traceback__
+
+    def throw(generator, error, traceback):
+        """Raise ``error`` inside ``generator``, its traceback starting with ``traceback``."""
+        return generator.throw(error.with_traceback(traceback))
+
+    def stop_value(stop):
+        """What the generator returned whose end ``stop``, a StopIteration, reports."""
+        return stop.value
+
+    get_argspec = inspect.getfullargspec
+
+    _seconds = time.monotonic
+
+
+def reraise(error, traceback):
+    """Raise ``error`` with exactly ``traceback`` below the frames that it passes from here on.
+
+    The names are dropped because the traceback will hold this frame, and the frame the error:
+    see test_garbage.py.
+
+    """
+    try:
+        six.reraise(type(error), error, traceback)
+    finally:
+        del error, traceback
+
+
+def monotonic_utime():
+    """Microseconds of a clock that never goes back (on Python 2, of the wall clock)."""
+    return int(_seconds() * 1000000)
+
+
+def qualified_name(fn):
+    """The path of a function inside its module (on Python 2, only its name is known)."""
+    return getattr(fn, "__qualname__", None) or fn.__name__
+
+
+# Whether ``classmethod`` hands out what its function's own ``__get__`` returns (3.9 to 3.12), so
+# that ``Cls.method.asynq`` knows the class.
+_CLASSMETHODS_CHAIN = (3, 9) <= sys.version_info < (3, 13)
+_MARK = "__asynq_classmethods__"
+
+
+def fix_classmethods(frame):
+    """Have ``@classmethod`` work outside of a decorator of ours, in the class body in ``frame``.
+
+    Elsewhere ``Cls.method`` is a bound method object that hides the class from
+    ``Cls.method.asynq``. Nothing is told of a class that a classmethod is put in, except objects
+    that stand in the class body themselves: so one is put there, for the time until the class
+    is made. (Python 2 has no such call.)
+
+    """
+    if _CLASSMETHODS_CHAIN or six.PY2:
+        return
+    namespace = frame.f_locals
+    if "__module__" in namespace and "__qualname__" in namespace:
+        namespace.setdefault(_MARK, _ClassmethodFixer())
+
+
+class _ClassmethodFixer(object):
+    def __set_name__(self, owner, name):
+        delattr(owner, name)
+        for attribute, value in list(vars(owner).items()):
+            if type(value) is classmethod and hasattr(value.__func__, "is_decorator"):
+                decorated = value.__func__
+                decorated.type = classmethod
+                setattr(owner, attribute, decorated)

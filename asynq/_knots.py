@@ -1,0 +1,118 @@
+"""Why a run can't go on: finding what waits in vain, and telling it.
+
+Only called when nothing is ready and no batch is pending. Then every task of the run waits for
+something that will never come: following what each one waits for leads to a task that is on the
+way already, to a task that is itself waiting for this run to end, or to a future which nobody is
+going to compute. The task that yielded it gets the error.
+
+"""
+
+from qcore import inspection
+
+from ._debug import safe_repr, safe_str, watch
+
+__traceback_hide__ = True
+
+
+class AsyncTaskError(Exception):
+    """Raised when tasks wait for something that can never be computed; the text names them."""
+
+    __module__ = "asynq.scheduler"  # where users find it
+
+
+def untie(run):
+    """Make the run go on by throwing an error into a task that waits in vain.
+
+    :raises AsyncTaskError: where that task belongs to an outer run and is not to blame: what
+        this run was asked for needs the very task that asks.
+
+    """
+    path = [run.task]
+    on_path = {id(run.task)}
+    while True:
+        future = path[-1]
+        blockers = future._blockers()
+        if blockers is None:
+            break
+        if not blockers or getattr(future, "_run", None) is not run:
+            # Ready without knowing it: its news was lost in an interrupt, or it was left behind
+            # by a run that did not end well.
+            future._recover(path[-2] if len(path) > 1 else run)
+            return
+        path.append(blockers[0])
+        if id(blockers[0]) in on_path:
+            break
+        on_path.add(id(blockers[0]))
+    _throw_at_last(run, path)
+
+
+def _throw_at_last(run, path):
+    """Tell the last task on ``path`` that was begun by this run that what it waits for won't come."""
+    error = _make_error(run, path)
+    adopted = run.adopted or ()
+    if watch.dump_state is not None:
+        watch.dump_state(run.scheduler)
+    for position in range(len(path) - 2, -1, -1):
+        if path[position] not in adopted:
+            path[position]._refuse(path[position + 1], error)
+            return
+    raise error
+
+
+def called_from_inside(run):
+    """The error for a synchronous call of a task from inside itself."""
+    return _make_error(run, [run.task])
+
+
+def reachable(roots, run):
+    """Those tasks of ``run`` that ``roots`` are or wait for, each before what it waits for."""
+    found = []
+    seen = set()
+    stack = list(reversed(roots))
+    while stack:
+        task = stack.pop()
+        if id(task) in seen or getattr(task, "_run", None) is not run:
+            continue
+        seen.add(id(task))
+        found.append(task)
+        stack.extend(reversed(task._awaited()))
+    return found
+
+
+def _make_error(run, path):
+    from_callers = _callers_up_to(path[-1], run)
+    last = path[-1]
+    names = [_name(future) for future in from_callers + path]
+    if len(names) > 20:
+        names[10:-9] = ["... %d more ..." % (len(names) - 19)]
+    if from_callers or any(future is last for future in path[:-1]):
+        reason = "they wait for one another"
+        cure = "let one of them do without the other, or yield instead of calling synchronously"
+    elif last._blockers() is None and getattr(last, "batch", None) is not None:
+        reason = "its batch (%s) is not going to be flushed again" % safe_str(last.batch)
+        cure = "a flush can't wait for an item of its own batch"
+    else:
+        reason = "nobody is going to compute %s" % safe_repr(last)
+        cure = "have its set_value() or set_error() called before nothing else is left to run"
+    return AsyncTaskError(
+        "Can't proceed further: %s; %s. Cure: %s." % (" -> ".join(names), reason, cure)
+    )
+
+
+def _callers_up_to(task, run):
+    """The tasks from ``task`` on, outermost first, that wait in synchronous calls for ``run``."""
+    callers = []
+    while run is not None:
+        if run.caller is not None:
+            callers.insert(0, run.caller)
+            if run.caller is task:
+                return callers
+        run = run.outer
+    return []
+
+
+def _name(future):
+    fn = getattr(future, "fn", None)
+    if fn is None:
+        return safe_repr(future)
+    return inspection.get_full_name(fn)

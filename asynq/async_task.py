@@ -1,0 +1,692 @@
+"""Tasks: a future that is computed by driving one body, a generator or a plain function.
+
+What the body yields is what the task waits for. The task enlists with each of those futures and
+counts them; every one that is computed takes one off, and at zero the task is ready again. How
+the ready ones are run is in ``scheduler``; what may be yielded is in ``_structures``.
+
+"""
+
+import linecache
+import types
+import weakref
+
+from qcore import inspection
+
+from . import profiler
+from ._compat import get_traceback, stop_value, throw, user_traceback
+from ._debug import options, safe_str, watch, write
+from ._structures import checked, extract_futures, leaves, replaced, unwrap, value_of
+from .contexts import ContextScope
+from .futures import INTERRUPTS, ErrorFuture, FutureBase, _none
+from .scheduler import BLOCKED, FAILED, FRESH, PARKED, RUNNING, AsyncTaskError, Run, _state, run
+
+__all__ = [
+    "AsyncTask",
+    "AsyncTaskCancelledError",
+    "AsyncTaskResult",
+    "MAX_DUMP_INDENT",
+    "extract_futures",
+    "unwrap",
+]
+
+__traceback_hide__ = True
+
+# How deep ``dump()`` follows the dependencies.
+MAX_DUMP_INDENT = 40
+
+
+class AsyncTaskCancelledError(GeneratorExit):
+    """Raise it in a task to end the task with it as error (any other GeneratorExit means None)."""
+
+
+class AsyncTaskResult(GeneratorExit):
+    """Raised in a task to end it with a value (see ``utils.result``).
+
+    ``except Exception`` does not catch it; a wider ``except`` has to raise it again.
+
+    """
+
+    def __init__(self, result):
+        super(AsyncTaskResult, self).__init__(result)
+        self.result = result
+
+
+class AsyncTask(FutureBase):
+    """A future whose value is what a function returns that may yield futures on its way.
+
+    Normally made by calling ``.asynq(...)`` on a decorated function.
+
+    :param generator: the generator to be driven, or None for a function that does not yield:
+        ``fn(*args, **kwargs)`` is then called when the task is run.
+    :param fn: the undecorated function.
+    :param args: the tuple of its positional arguments.
+    :param kwargs: the dict of its keyword arguments.
+
+    """
+
+    __slots__ = (
+        "fn",
+        "args",
+        "kwargs",
+        # The task that was active when this one was made, for stack traces; None again once this
+        # one is computed, so that it does not keep all its ancestors alive.
+        "creator",
+        # The generator; None for a plain function and once the task is computed.
+        "_body",
+        # What the body yielded last, None before and after.
+        "_yielded",
+        # How often it has yielded.
+        "_yields",
+        # Invariant: while > 0, the number of registrations with futures that are not computed;
+        # 0: ready; below: the states named in ``scheduler``.
+        "_pending",
+        # The three below are set when the task is first asked for.
+        # Invariant: the only run whose loop may continue it.
+        "_run",
+        # The nearest set of contexts at or above it, None where there is none.
+        "_scope",
+        # How many tasks wait for one another down to this one.
+        "_depth",
+        # Set by the observer that collects performance records.
+        "_profile",
+    )
+
+
+    def __init__(self, generator, fn, args, kwargs):
+        if type(generator) is not types.GeneratorType and generator is not None:
+            _check_generator(generator)
+        self._value = _none
+        self._error = None
+        self._waiters = None
+        self._on_computed = None
+        self.fn = fn
+        self.args = args
+        self.kwargs = kwargs
+        self.creator = _state.current.active_task
+        self._body = generator
+        self._yielded = None
+        self._yields = 0
+        self._pending = FRESH
+        if watch.observer is not None:
+            watch.observer.task_created(self)
+
+    # Being run: called by the loop (see ``scheduler``)
+
+    _compute = run
+
+    def _begin(self, args, kwargs):
+        return Run(self)
+
+    def value(self):
+        if self._value is _none:
+            return run(self)
+        return FutureBase.value(self)
+
+    def error(self):
+        if self._value is _none:
+            _state.current.wait_for(self)
+        return self._error
+
+    def _prepare(self, scheduler):
+        """Make the contexts of this task the active ones; False: it can't be run any longer."""
+        scheduler.switch(self._scope)
+        return self._pending == 0
+
+    def _suspend(self, yielded):
+        """Wait for what the body has yielded; return its values if nothing has to be waited for."""
+        self._yields += 1
+        self._yielded = yielded
+        if watch.observer is not None:
+            watch.observer.task_waits(self, self._awaited())
+        if isinstance(yielded, FutureBase):
+            if yielded._value is not _none:
+                return self._collect()
+            if self._depth >= self._run.max_depth and isinstance(yielded, AsyncTask):
+                self._yielded = _too_deep(self._run)
+                return FAILED
+            if self._value is not _none:
+                return BLOCKED  # somebody has set the value or error meanwhile
+            self._pending = 1
+            yielded._enlist(self)
+            return BLOCKED
+        if yielded is None:
+            return None
+        return self._wait_for_all(self._acceptable_leaves())
+
+    def _wait_for_all(self, futures):
+        if self._value is not _none:
+            return BLOCKED  # somebody has set the value or error meanwhile
+        ready = self._run.ready
+        mark = len(ready)
+        pending = 0
+        for future in futures:
+            if future._value is _none:
+                future._enlist(self)
+                pending += 1
+        if pending == 0:
+            return self._collect()
+        if len(ready) - mark > 1:
+            # The stack's top is run next, and that is to be the first child.
+            ready[mark:] = ready[: mark - 1 if mark else None : -1]
+        self._pending = pending
+        return BLOCKED
+
+    def _acceptable_leaves(self):
+        """The futures in the structure that was yielded, with the errors it deserves put in."""
+        run = self._run
+        try:
+            futures = leaves(self._yielded)
+        except RuntimeError as error:
+            self._yielded = ErrorFuture(error)
+            return ()
+        for future in futures:
+            if not isinstance(future, FutureBase):
+                self._yielded = checked(self._yielded)
+                return leaves(self._yielded)
+            if self._depth >= run.max_depth and isinstance(future, AsyncTask):
+                if future._value is _none:
+                    self._yielded = _too_deep(run)
+                    return ()
+        return futures
+
+    def _collect(self):
+        """What the body gets for what it yielded; FAILED if that is an error."""
+        yielded = self._yielded
+        if yielded is None:
+            return None
+        if isinstance(yielded, FutureBase):
+            if yielded._error is not None:
+                return FAILED
+            value = yielded._value
+        elif type(yielded) is list:
+            value = _values_of_list(yielded)
+        else:
+            value = _values_of(yielded)
+        if value is not FAILED:
+            self._yielded = None
+        return value
+
+    def _throw(self):
+        """Throw the first error, in the order of what was yielded, into the body."""
+        for failed in leaves(self._yielded):
+            if failed._error is not None:
+                break
+        error = failed._error
+        # Where the traceback of what comes out is known to be clean (see ``_stop``).
+        self._traceback = failed._traceback
+        self._yielded = failed = None
+        try:
+            yielded = throw(self._body, error, self._traceback)
+        except StopIteration:
+            self._traceback = None
+            raise
+        self._traceback = None
+        return yielded
+
+    def _stop(self, error):
+        """The body has ended by raising ``error``."""
+        if self._value is not _none:
+            if isinstance(error, INTERRUPTS):
+                raise error
+            return  # somebody has set the value or error meanwhile
+        if isinstance(error, StopIteration):
+            if self._body is not None:
+                self._finish(stop_value(error))
+                return
+            error = _stop_iteration_escaped(error)
+        elif isinstance(error, GeneratorExit):
+            if isinstance(error, AsyncTaskResult):
+                self._finish(error.result)
+                return
+            if not isinstance(error, AsyncTaskCancelledError):
+                self._finish(None)
+                return
+        self._fail(error, user_traceback(get_traceback(error), getattr(self, "_traceback", None)))
+
+    def _finish(self, value):
+        if self._value is not _none:
+            return  # somebody has set the value or error meanwhile
+        if watch.observer is not None:
+            watch.observer.task_exits(self, value, None)
+        self._body = self.creator = None
+        if not options.KEEP_DEPENDENCIES:
+            self._yielded = None
+        if self._scope is not None:
+            error = self._scope.close(self)
+            if error is not None:
+                self._fail(error, user_traceback(get_traceback(error)))
+                return
+        self._value = value
+        self._computed()
+
+    def _fail(self, error, traceback):
+        self._traceback = traceback
+        _mark(error, self, traceback)
+        if watch.observer is not None:
+            watch.observer.task_exits(self, None, error)
+        self._body = self.creator = None
+        if not options.KEEP_DEPENDENCIES:
+            self._yielded = None
+        if self._scope is not None:
+            self._scope.close(self)
+        self._error = error
+        self._value = None
+        self._computed()
+
+    def _computed(self):
+        """Tell who waits: a parent that this makes ready goes on next, before anything else."""
+        if self._body is not None or self._pending != RUNNING:
+            self._dispose()
+        waiters = self._waiters
+        if waiters is not None:
+            self._waiters = None
+            if type(waiters) is list:
+                waiters.reverse()
+                for waiter in waiters:
+                    waiter._pending -= 1
+                    if waiter._pending == 0:
+                        waiter._run.ready.append(waiter)
+            else:
+                waiters._pending -= 1
+                if waiters._pending == 0:
+                    waiters._run.ready.append(waiters)
+        if self._on_computed is not None:
+            self._call_handlers()
+        if watch.observer is not None:
+            watch.observer.future_computed(self)
+
+    # Being waited for
+
+    def _enlist(self, waiter):
+        # FutureBase._enlist and _add_waiter, in one call (benchmarks: fan-out).
+        waiters = self._waiters
+        if waiters is None:
+            self._waiters = waiter
+        elif type(waiters) is list:
+            waiters.append(waiter)
+        else:
+            self._waiters = [waiters, waiter]
+        self._set_going(waiter)
+
+    def _set_going(self, waiter):
+        run = waiter._run
+        pending = self._pending
+        if pending == FRESH:
+            self._run = run
+            self._scope = waiter._scope
+            self._depth = waiter._depth + 1
+            self._pending = 0
+            run.ready.append(self)
+        elif pending == PARKED or self._run is not run:
+            self._adopt(waiter)
+        elif pending == 0:
+            # It runs for whoever reaches it first, and that is now this waiter.
+            if self._yields == 0:
+                self._scope = waiter._scope
+                self._depth = waiter._depth + 1
+            run.ready.append(self)
+
+    def _blockers(self):
+        if self._pending == RUNNING:
+            return None
+        return [future for future in self._awaited() if future._value is _none]
+
+    def _adopt(self, waiter):
+        """Let the waiter's run drive this task from now on, with all it waits for."""
+        run = waiter._run
+        stack = [(self, waiter)]
+        while stack:
+            task, waiter = stack.pop()
+            if task is not self and not isinstance(task, AsyncTask):
+                task._set_going(waiter)
+                continue
+            pending = task._pending
+            if pending != FRESH:
+                task._check_thread(run)
+            if pending == RUNNING or (pending != PARKED and task._run is run):
+                continue
+            if pending == FRESH:
+                task._set_going(waiter)
+                continue
+            blockers = task._blockers()
+            if pending == PARKED:
+                for future in blockers:
+                    future._add_waiter(task)
+                task._pending = len(blockers)
+            else:
+                run.adopt(task)
+            task._run = run
+            task._depth = waiter._depth + 1
+            if task._scope is None or not task._scope.move(task, waiter._scope):
+                task._scope = waiter._scope
+            if task._pending == 0:
+                run.ready.append(task)
+            stack.extend((future, task) for future in reversed(blockers))
+
+    def _check_thread(self, run):
+        if self._run.scheduler is not run.scheduler:
+            raise AsyncTaskError(
+                "%s was started in another thread (%s) than the one that asks for it (%s)."
+                " Cure: wait for it where it was started, or hand its value over."
+                % (safe_str(self), self._run.scheduler.name, run.scheduler.name)
+            )
+
+    # Ending, and not waiting any longer, out of turn
+
+    def _recover(self, waiter):
+        """``waiter``'s run waits for this task in vain, which must have missed something."""
+        run = waiter._run
+        if self._pending == FRESH:
+            self._set_going(waiter)
+        elif self._pending == PARKED or self._run is not run:
+            self._adopt(waiter)
+            run.ready.reverse()
+        else:
+            self._pending = 0
+            run.ready.append(self)
+
+    def _refuse(self, culprit, error):
+        """``culprit`` will never be computed: let ``error`` stand for it in what was yielded."""
+        instead = ErrorFuture(error)
+        self._yielded = replaced(
+            self._yielded, lambda future: instead if future is culprit else future
+        )
+        culprit._leave(self)
+        self._pending = len(self._blockers())
+        if self._pending == 0:
+            self._run.ready.append(self)
+
+    def _abort(self, error):
+        """The run ends with ``error``, and so does this task if it has begun."""
+        if self._value is not _none:
+            return
+        if self._pending == 0 and self._yields == 0:
+            self._pending = FRESH
+        else:
+            self._pending = PARKED
+            self.set_error(error)
+
+    def _dispose(self):
+        """The value or error was set from outside: end the body, and wait for nothing."""
+        begun = self._pending not in (FRESH, RUNNING)
+        running = self._pending == RUNNING and self._body is not None and self._body.gi_running
+        self._pending = RUNNING
+        body, self._body, self.creator = self._body, None, None
+        if begun:
+            _abandon(self)
+        self._yielded = None
+        if running:
+            return  # it goes on to its next yield or end, which nobody will hear of
+        if body is not None:
+            self._close(body)
+        if begun and self._scope is not None:
+            self._scope.close(self)
+
+    def _close(self, body):
+        scheduler = _state.current
+        active, scheduler.active_task = scheduler.active_task, self
+        try:
+            body.close()
+        except INTERRUPTS:
+            raise
+        except BaseException:
+            pass  # as for a generator that is garbage: the task has its error already
+        finally:
+            scheduler.active_task = active
+
+    # Contexts
+
+    def _enter_context(self, context):
+        scope = self._scope
+        if scope is None or scope.task() is not self:
+            scheduler = _state.current
+            scope = self._scope = scheduler.scope = ContextScope(self, scheduler.scope)
+        scope.add(context)
+        if watch.observer is not None:
+            watch.observer.context_entered(context, self)
+
+    def _leave_context(self, context):
+        scope = self._scope
+        if scope is None or scope.task() is not self:
+            return False
+        was_active = scope.discard(context)
+        if not scope.contexts:
+            scheduler = _state.current
+            if scheduler.scope is scope:
+                scheduler.scope = scope.parent
+            self._scope = scope.parent
+        if watch.observer is not None:
+            watch.observer.context_left(context, self)
+        return was_active
+
+    @property
+    def _contexts(self):
+        scope = getattr(self, "_scope", None)
+        if scope is None or scope.task() is not self:
+            return {}
+        return scope.contexts
+
+    # What can be asked about it
+
+    @property
+    def _dependencies(self):
+        """The futures that it waits for, computed or not; those of its last yield, in the end,
+        if ``options.KEEP_DEPENDENCIES`` is on."""
+        return [] if self.running else self._awaited()
+
+    def _awaited(self):
+        return [future for future in leaves(self._yielded) if isinstance(future, FutureBase)]
+
+    @property
+    def iteration_index(self):
+        """How many times the body was continued; 0 before the first step."""
+        if self._pending in (FRESH, PARKED) or (self._pending >= 0 and self._value is _none):
+            return self._yields
+        return self._yields + 1
+
+    @property
+    def running(self):
+        """Whether the body is being executed at this moment."""
+        return self._pending == RUNNING and self._value is _none
+
+    @property
+    def perf_stats(self):
+        """The performance record: filled, when the task is computed, if they are collected."""
+        record = getattr(self, "_profile", None)
+        return {} if record is None else record.stats
+
+    def can_continue(self):
+        """Whether the body has not ended."""
+        return self._value is _none
+
+    def is_blocked(self):
+        """Whether it waits for a future that is not computed."""
+        return self._value is _none and self._pending > 0
+
+    def to_str(self):
+        """The name of the task in performance records; it has one if they were collected."""
+        return self._profile.name
+
+    def collect_perf_stats(self):
+        """Fill ``perf_stats``, if the task was made while ``COLLECT_PERF_STATS`` was on."""
+        self._profile.collect()
+
+    def dump_perf_stats(self):
+        """Fill ``perf_stats`` and append it to the records of ``profiler``."""
+        self._profile.collect()
+        profiler.append(self._profile.stats)
+
+    def traceback(self):
+        """One string per task, from the oldest creator down to this task: where each is."""
+        lines = []
+        task = self
+        while task is not None:
+            lines.append(task._traceback_line())
+            task = task.creator
+        lines.reverse()
+        return lines
+
+    def _traceback_line(self):
+        frame = getattr(self._body, "gi_frame", None)
+        if frame is not None:
+            code, line = frame.f_code, frame.f_lineno
+        elif self._error is not None and self._traceback is not None:
+            code, line = self._traceback.tb_frame.f_code, self._traceback.tb_lineno
+        else:
+            return str(self)
+        return 'File "%s", line %d, in %s\n    %s' % (
+            code.co_filename,
+            line,
+            code.co_name,
+            linecache.getline(code.co_filename, line).strip(),
+        )
+
+    def __str__(self):
+        if self.iteration_index == 1:
+            step = "before 1st yield"
+        else:
+            step = "passed yield #%d" % (self.iteration_index - 1)
+        return "@asynq %s (%s, %s)" % (
+            inspection.get_function_call_str(self.fn, self.args, self.kwargs),
+            self._status_text(),
+            step,
+        )
+
+    def _status_text(self):
+        if self._value is not _none:
+            return self._state_text()
+        if self._pending > 0:
+            return "blocked x%d" % self._pending
+        return "waiting"
+
+    def dump(self, indent=0):
+        """Print the task and, below it, what it waits for."""
+        if indent > MAX_DUMP_INDENT:
+            write("...", indent)
+            return
+        write(safe_str(self), indent)
+        if self._dependencies:
+            write("Dependencies:", indent + 1)
+            for future in self._dependencies:
+                future.dump(indent + 2)
+        else:
+            write("No dependencies.", indent + 1)
+
+
+def _values_of_list(futures):
+    """The same as ``_values_of``, for the commonest structure (benchmarks: fan-out)."""
+    try:
+        values = [future._value for future in futures if future._error is None]
+    except AttributeError:  # None or a structure is among them
+        return _values_of(futures)
+    return values if len(values) == len(futures) else FAILED
+
+
+def _values_of(structure):
+    """``structure`` with the values of its futures; FAILED if one of them has an error."""
+    for future in leaves(structure):
+        if future._error is not None:
+            return FAILED
+    return replaced(structure, value_of)
+
+
+def _abandon(task):
+    """``task`` waits for nothing any longer; neither do those that only it had asked for."""
+    stack = [task]
+    while stack:
+        task = stack.pop()
+        for future in task._awaited():
+            if future._value is not _none:
+                continue
+            future._leave(task)
+            if (
+                future._waiters is None
+                and isinstance(future, AsyncTask)
+                and future._pending >= 0
+                and future is not future._run.task
+            ):
+                if future._yields == 0:
+                    future._pending = FRESH
+                else:
+                    future._pending = PARKED
+                    stack.append(future)
+
+
+def _check_generator(generator):
+    if options.ENABLE_COMPLEX_ASSERTIONS and not inspection.inspect.isgenerator(generator):
+        # Compiled generators are of another class.
+        assert type(generator).__name__ == "generator", (
+            "generator is expected, but %s is provided" % safe_str(generator)
+        )
+
+
+def _too_deep(run):
+    return ErrorFuture(
+        RuntimeError(
+            "Number of scheduled tasks exceeded maximum threshold. More than %d tasks wait for"
+            " one another (options.MAX_TASK_STACK_SIZE): is this recursion without an end?"
+            % run.max_depth
+        )
+    )
+
+
+def _stop_iteration_escaped(error):
+    """What PEP 479 makes of a StopIteration that leaves a generator, for plain functions too."""
+    replacement = RuntimeError("async function raised StopIteration")
+    replacement.__cause__ = error
+    return replacement
+
+
+class _FailedTask(object):
+    """What ``error._task`` holds: the call that raised the error, without owning the task.
+
+    The task owns the error; if the error owned the task, both would be garbage for the cyclic
+    collector (test_garbage.py).
+
+    """
+
+    def __init__(self, task):
+        self._ref = weakref.ref(task)
+        self.fn = task.fn
+        self.args = task.args
+        self.kwargs = task.kwargs
+
+    def __getattr__(self, name):
+        task = self._ref()
+        if task is None:
+            raise AttributeError("%r: the task %s is gone" % (name, self))
+        return getattr(task, name)
+
+    @property
+    def __class__(self):
+        return AsyncTask
+
+    def __eq__(self, other):
+        return other is self or (other is not None and other is self._ref())
+
+    def __ne__(self, other):
+        return not self == other
+
+    def __hash__(self):
+        return hash(self._ref)
+
+    def __str__(self):
+        task = self._ref()
+        if task is not None:
+            return str(task)
+        return "@asynq %s" % inspection.get_function_call_str(self.fn, self.args, self.kwargs)
+
+    __repr__ = __str__
+
+
+def _mark(error, task, traceback):
+    """Leave on ``error`` where it came from, for those who print it."""
+    try:
+        if getattr(error, "_task", None) is None:
+            error._task = _FailedTask(task)
+        error._type_ = type(error)
+        error._traceback = traceback
+    except Exception:
+        pass  # it refuses attributes
+    if hasattr(error, "with_traceback"):
+        error.with_traceback(traceback)

@@ -1,0 +1,352 @@
+"""Batches: many small requests that are sent as one.
+
+An item belongs to the batch that was the current one of its kind when the item was made. When
+nothing else can run, the scheduler flushes one batch, and the flush sets the value of each item.
+
+"""
+
+import threading
+import traceback as traceback_module
+
+from . import profiler
+from ._debug import options, safe_str, write
+from .futures import INTERRUPTS, FutureBase, _none, report_ignored
+from .scheduler import AsyncTaskError
+
+__all__ = [
+    "BatchBase",
+    "BatchItemBase",
+    "BatchingError",
+    "BatchCancelledError",
+    "DebugBatch",
+    "DebugBatchItem",
+    "sync",
+]
+
+__traceback_hide__ = True
+
+
+class BatchingError(Exception):
+    """Raised when a batch is used in a way that its state does not allow."""
+
+
+class BatchCancelledError(BatchingError):
+    """The error of a batch that was cancelled without saying why, and of its items."""
+
+
+class BatchBase(FutureBase):
+    """A batch of items; as a future, it is computed (with None) once it is flushed.
+
+    Derived classes define :meth:`_flush` and :meth:`_try_switch_active_batch`. What a flush must
+    keep: every item gets a value or an error, none gets two.
+
+    """
+
+    __slots__ = ("items", "_scheduler", "_flushing")
+
+    def __init__(self):
+        super(BatchBase, self).__init__()
+        # In the order in which they were made.
+        self.items = []
+        # The scheduler that is going to flush it, None while there is none.
+        self._scheduler = None
+        # Whether the flush has begun and not ended.
+        self._flushing = False
+
+    def is_flushed(self):
+        """Whether it was flushed or cancelled."""
+        return self.is_computed()
+
+    def is_cancelled(self):
+        """Whether it was cancelled or its flush failed."""
+        return self.is_computed() and self._error is not None
+
+    def is_empty(self):
+        """Whether it has no items."""
+        return not self.items
+
+    def get_priority(self):
+        """Of all pending batches the scheduler flushes the one whose priority is the highest.
+
+        Asked before each flush. The default prefers the batch with most items.
+
+        """
+        return (0, len(self.items))
+
+    def flush(self):
+        """Flush the batch now. An error of the flush is that of the batch and of its items.
+
+        :raises BatchingError: if the batch was flushed or cancelled before.
+
+        """
+        if self.is_flushed():
+            raise BatchingError("Batch is already flushed or cancelled.")
+        self._compute()
+        if not options.KEEP_DEPENDENCIES:
+            self.items = []
+
+    def cancel(self, error=None):
+        """Give ``error`` to the batch and to all items that have no value; never raises.
+
+        :param error: by default a :class:`BatchCancelledError`.
+
+        """
+        if not self.is_computed():
+            self.set_error(BatchCancelledError() if error is None else error)
+
+    # What derived classes define
+
+    def _flush(self):
+        """Called once, to call ``set_value`` or ``set_error`` of every item of ``self.items``.
+
+        An error that it raises is the error of all items that have none yet.
+
+        """
+        raise NotImplementedError("%s must define _flush()" % type(self).__name__)
+
+    def _try_switch_active_batch(self):
+        """Called before and after a flush: if this is the current batch, begin a new one.
+
+        Items that are made from then on belong to the new one.
+
+        """
+        raise NotImplementedError(
+            "%s must define _try_switch_active_batch()" % type(self).__name__
+        )
+
+    def _cancel(self):
+        """Called when the batch is cancelled or its flush has failed."""
+
+    # How it is computed
+
+    def _compute(self):
+        if self._flushing:
+            raise AsyncTaskError(
+                "Can't proceed further: the flush of %s waits for itself or for one of its own"
+                " items. Cure: in _flush(), set the items' values; don't ask for them."
+                % safe_str(self)
+            )
+        self._flushing = True
+        error = None
+        try:
+            self._try_switch_active_batch()
+            self._flush()
+            self._try_switch_active_batch()
+        except BaseException as raised:
+            error = raised
+        try:
+            if self._value is _none:
+                self.set_error(error)
+        finally:
+            self._flushing = False
+        if isinstance(error, INTERRUPTS):
+            raise error
+
+    def _computed(self):
+        """Settle the items, whatever the user's hooks do, before anybody hears of the batch."""
+        interrupt = None
+        if self._error is not None:
+            for hook in (self._try_switch_active_batch, self._cancel):
+                try:
+                    hook()
+                except INTERRUPTS as raised:
+                    interrupt = raised
+                except BaseException as raised:
+                    report_ignored("a hook of a batch that had failed", raised)
+        interrupt = self._settle_items(self._error) or interrupt
+        super(BatchBase, self)._computed()
+        if interrupt is not None:
+            raise interrupt
+
+    def _settle_items(self, error):
+        """Compute every item that is not; return the interrupt that came meanwhile, or None."""
+        interrupt = None
+        pending = self.items
+        while pending:
+            try:
+                for item in pending:
+                    if item._value is _none:
+                        item.set_error(error or _no_value(item))
+                    elif item._error is not None:
+                        _drop_locals(item._traceback)
+            except INTERRUPTS as raised:
+                interrupt = raised
+            pending = [item for item in pending if item._value is _none]
+        if self._error is not None:
+            _drop_locals(self._traceback)
+        return interrupt
+
+    def _set_going(self, waiter):
+        scheduler = waiter._run.scheduler
+        if self._scheduler is not scheduler and not self._flushing:
+            scheduler.schedule_batch(self)
+
+    # How it looks
+
+    def to_str(self):
+        """The name of the batch in performance records."""
+        return safe_str(self)
+
+    def dump_perf_stats(self, time_taken, items=None):
+        """Append a performance record.
+
+        :param time_taken: what the flush took, in microseconds.
+        :param items: the items that it had; by default those it has now.
+
+        """
+        items = self.items if items is None else items
+        profiler.append(
+            {
+                "name": self.to_str(),
+                "time_taken": time_taken,
+                "dependencies": [(item.to_str(), 0) for item in items],
+            }
+        )
+
+    def __str__(self):
+        if not self.is_computed():
+            state = "pending"
+        elif self.is_cancelled():
+            state = "cancelled"
+        else:
+            state = "flushed"
+        return "%s.%s (%s, %d items)" % (
+            type(self).__module__,
+            type(self).__name__,
+            state,
+            len(self.items),
+        )
+
+    def dump(self, indent=0):
+        """Print the batch and its items."""
+        write(safe_str(self), indent)
+        write("Priority: %s" % safe_str(self.get_priority()), indent + 1)
+        if self.items:
+            write("Items:", indent + 1)
+            for item in self.items:
+                item.dump(indent + 2)
+        else:
+            write("No items.", indent + 1)
+
+
+def _no_value(item):
+    return AssertionError(
+        "Value of this item wasn't set on batch flush. The item is %s, its batch %s.%s. Cure: have"
+        " _flush() call set_value() or set_error() of each of self.items."
+        % (safe_str(item), type(item.batch).__module__, type(item.batch).__name__)
+    )
+
+
+def _drop_locals(traceback):
+    """Empty the frames of a flush that failed.
+
+    They hold the batch and its items, which hold the error, which holds them: a cycle
+    (test_garbage.py).
+
+    """
+    if hasattr(traceback_module, "clear_frames") and traceback is not None:
+        traceback_module.clear_frames(traceback)
+
+
+class BatchItemBase(FutureBase):
+    """One request of a batch; the flush sets its value.
+
+    :param batch: the batch that it joins.
+    :raises AssertionError: if that batch is flushed already.
+
+    """
+
+    __slots__ = ("batch", "index")
+
+    def __init__(self, batch):
+        assert not batch.is_flushed(), (
+            "can't add an item to the batch that is already flushed: %s. Cure: have"
+            " _try_switch_active_batch() install a new one." % safe_str(batch)
+        )
+        self._value = _none
+        self._error = None
+        self._waiters = None
+        self._on_computed = None
+        self.batch = batch
+        # Its place among the items of the batch.
+        self.index = len(batch.items)
+        batch.items.append(self)
+
+    def _compute(self):
+        batch = self.batch
+        if batch._flushing:
+            batch._compute()  # which says what is wrong
+        batch.flush()
+
+    def _enlist(self, waiter):
+        # FutureBase._enlist and _add_waiter, in one call (benchmarks: fan-out).
+        waiters = self._waiters
+        if waiters is None:
+            self._waiters = waiter
+        elif type(waiters) is list:
+            waiters.append(waiter)
+        else:
+            self._waiters = [waiters, waiter]
+        batch = self.batch
+        if batch._scheduler is not waiter._run.scheduler:
+            batch._set_going(waiter)
+
+    def _set_going(self, waiter):
+        self.batch._set_going(waiter)
+
+    def to_str(self):
+        """The name of the item in performance records."""
+        return "%06d.%s" % (self.index, safe_str(self))
+
+
+class LocalDebugBatchState(threading.local):
+    """The current debug batches of one thread, by name."""
+
+    def __init__(self):
+        self.batches = {}
+
+
+_debug_batch_state = LocalDebugBatchState()
+
+
+class DebugBatchItem(BatchItemBase):
+    """An item for tests: its value is known beforehand.
+
+    :param batch_name: the batch that it joins, one of this thread's.
+    :param result: its value.
+
+    """
+
+    __slots__ = ("_result",)
+
+    def __init__(self, batch_name="default", result=None):
+        batches = _debug_batch_state.batches
+        if batch_name not in batches:
+            batches[batch_name] = DebugBatch(batch_name)
+        super(DebugBatchItem, self).__init__(batches[batch_name])
+        self._result = result
+
+
+class DebugBatch(BatchBase):
+    """The batch of :class:`DebugBatchItem`; ``index`` counts the batches of one name."""
+
+    __slots__ = ("name", "index")
+
+    def __init__(self, name="default", index=0):
+        super(DebugBatch, self).__init__()
+        self.name = name
+        self.index = index
+
+    def _try_switch_active_batch(self):
+        batches = _debug_batch_state.batches
+        if batches.get(self.name) is self:
+            batches[self.name] = DebugBatch(self.name, self.index + 1)
+
+    def _flush(self):
+        for item in self.items:
+            item.set_value(item._result)
+
+
+def sync(tag="default"):
+    """Return a future whose yield is a barrier: all others run until they can't go on either."""
+    return DebugBatchItem("sync-%s" % tag)

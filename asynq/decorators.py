@@ -1,0 +1,580 @@
+"""What users write: functions become callable both synchronously and asynchronously.
+
+``f(x)`` and ``f.asynq(x)`` are the two calls of everything that is made here. The classes differ
+in what these two do:
+
+=================================  =====================  ====================
+class                              ``f.asynq(x)``         ``f(x)``
+=================================  =====================  ====================
+PureAsyncDecorator                 (none)                 makes a task
+AsyncDecorator                     makes a task           runs that task
+AsyncAndSyncPairDecorator          makes a task           calls ``sync_fn(x)``
+AsyncProxyDecorator                calls the function,    the future's value
+                                   which returns a future
+AsyncAndSyncPairProxyDecorator     the same               calls ``sync_fn(x)``
+AsyncWrapper                       calls ``wrapper_fn``   the future's value
+=================================  =====================  ====================
+
+A *binder* is what access through an instance or a class gives: the same two calls with the
+instance put in front.
+
+"""
+
+import functools
+import inspect
+import sys
+
+import qcore.decorators
+import six
+from qcore import inspection
+
+from . import async_task, futures
+from ._compat import fix_classmethods, qualified_name
+from .scheduler import Run, run
+
+__all__ = [
+    "asynq",
+    "async_proxy",
+    "async_call",
+    "lazy",
+    "make_async_decorator",
+    "has_async_fn",
+    "is_async_fn",
+    "is_pure_async_fn",
+    "get_async_fn",
+    "get_async_or_sync_fn",
+    "PureAsyncDecorator",
+    "PureAsyncDecoratorBinder",
+    "AsyncDecorator",
+    "AsyncDecoratorBinder",
+    "AsyncAndSyncPairDecorator",
+    "AsyncAndSyncPairDecoratorBinder",
+    "AsyncProxyDecorator",
+    "AsyncAndSyncPairProxyDecorator",
+    "AsyncWrapper",
+]
+
+__traceback_hide__ = True
+
+
+# Asking functions
+
+
+def has_async_fn(fn):
+    """Whether ``fn`` can be called as ``fn.asynq(...)``."""
+    return hasattr(fn, "asynq") or hasattr(fn, "async")
+
+
+def is_pure_async_fn(fn):
+    """Whether calling ``fn`` returns a future."""
+    if hasattr(fn, "is_pure_async_fn"):
+        try:
+            return fn.is_pure_async_fn()
+        except (TypeError, IndexError):
+            return False  # it is a class of such functions
+    if hasattr(fn, "fn"):
+        answer = is_pure_async_fn(fn.fn)
+        try:
+            fn.is_pure_async_fn = true_fn if answer else false_fn
+        except (TypeError, AttributeError):
+            pass  # some callables refuse attributes
+        return answer
+    return False
+
+
+def is_async_fn(fn):
+    """Whether there is a way to call ``fn`` asynchronously."""
+    return has_async_fn(fn) or is_pure_async_fn(fn)
+
+
+def get_async_fn(fn, wrap_if_none=False):
+    """What to call to get a future of the value of ``fn``; None if there is no such thing.
+
+    :param wrap_if_none: instead of None, return a function that calls ``fn`` and returns its
+        value as a ConstFuture.
+
+    """
+    if hasattr(fn, "asynq"):
+        return fn.asynq
+    if hasattr(fn, "async"):
+        return getattr(fn, "async")
+    if is_pure_async_fn(fn):
+        return fn
+    if wrap_if_none:
+
+        def sync_to_async_fn_wrapper(*args, **kwargs):
+            return futures.ConstFuture(fn(*args, **kwargs))
+
+        sync_to_async_fn_wrapper.is_pure_async_fn = true_fn
+        return sync_to_async_fn_wrapper
+    return None
+
+
+def get_async_or_sync_fn(fn):
+    """``fn.asynq`` if there is such a thing, else ``fn``."""
+    if hasattr(fn, "asynq"):
+        return fn.asynq
+    if hasattr(fn, "async"):
+        return getattr(fn, "async")
+    return fn
+
+
+# Kept under their own names, because answers are compared with them.
+true_fn = qcore.helpers.true_fn
+false_fn = qcore.helpers.false_fn
+
+
+# Binders
+
+
+def _get_doc(binder):
+    return binder.decorator.__doc__
+
+
+class _Bound(qcore.decorators.DecoratorBinder):
+    # What introspection, copying and pickling want to know of a bound function. The classes of
+    # binders have no docstrings, because ``help(obj.method)`` shows the function's.
+    __doc__ = property(_get_doc)
+
+    def __getattr__(self, name):
+        if name in ("__name__", "__qualname__", "__annotations__"):
+            return getattr(self.decorator, name)
+        raise AttributeError(
+            "%r has no attribute %r; attributes of the function are on .decorator" % (self, name)
+        )
+
+    def __reduce__(self):
+        if self.instance is None:
+            return self.decorator.__reduce__()
+        return (getattr, (self.instance, self.decorator.__name__))
+
+    def __copy__(self):
+        return self
+
+    @property
+    def __self__(self):
+        return self.instance
+
+    @property
+    def __func__(self):
+        return self.decorator
+
+    @property
+    def __wrapped__(self):
+        fn = self.decorator.fn
+        return fn if self.instance is None else fn.__get__(self.instance, type(self.instance))
+
+
+class PureAsyncDecoratorBinder(_Bound):
+    # A bound function whose call returns a future.
+    __doc__ = property(_get_doc)
+
+    def is_pure_async_fn(self):
+        return self.decorator.is_pure_async_fn()
+
+    def __call__(self, *args, **kwargs):
+        if self.instance is None:
+            return self.decorator(*args, **kwargs)
+        return self.decorator(self.instance, *args, **kwargs)
+
+
+class AsyncDecoratorBinder(_Bound):
+    # A bound function that can be called synchronously and asynchronously.
+    __doc__ = property(_get_doc)
+
+    def is_pure_async_fn(self):
+        return self.decorator.is_pure_async_fn()
+
+    def asynq(self, *args, **kwargs):
+        """Return a future of the value."""
+        if self.instance is None:
+            return self.decorator.asynq(*args, **kwargs)
+        return self.decorator.asynq(self.instance, *args, **kwargs)
+
+    def _begin(self, args, kwargs):
+        if self.instance is not None:
+            args = (self.instance,) + args
+        return self.decorator._begin(args, kwargs)
+
+    __call__ = run
+
+
+class AsyncAndSyncPairDecoratorBinder(AsyncDecoratorBinder):
+    # A bound pair of an asynchronous and a synchronous function.
+    __doc__ = property(_get_doc)
+
+    def __call__(self, *args, **kwargs):
+        if self.instance is None:
+            return self.decorator(*args, **kwargs)
+        return self.decorator._bound_sync_fn(self.instance)(*args, **kwargs)
+
+
+class _ProxyBinder(AsyncDecoratorBinder):
+    # A bound function that returns a future made by other means than a task.
+    __doc__ = property(_get_doc)
+
+    def __call__(self, *args, **kwargs):
+        return self.asynq(*args, **kwargs).value()
+
+
+# Decorators
+
+
+class _AsyncDecoratorBase(qcore.decorators.DecoratorBase):
+    """What introspection, copying and pickling want to know of a decorated function."""
+
+    def __init__(self, fn):
+        super(_AsyncDecoratorBase, self).__init__(fn)
+        functools.update_wrapper(self, self.fn, assigned=_present_in(self.fn), updated=())
+        if not hasattr(self, "__wrapped__"):
+            self.__wrapped__ = self.fn
+
+    def __reduce__(self):
+        return (_load_decorated, (self.__module__, qualified_name(self)))
+
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def is_pure_async_fn(self):
+        """Whether calling this returns a future."""
+        return False
+
+
+def _present_in(fn):
+    names = functools.WRAPPER_ASSIGNMENTS + ("__qualname__", "__annotations__", "__defaults__")
+    return [name for name in names if hasattr(fn, name) and name != "__defaults__"]
+
+
+def _load_decorated(module, path):
+    """Find a decorated function again: the counterpart of its ``__reduce__``."""
+    found = sys.modules.get(module)
+    for name in path.split("."):
+        found = getattr(found, name, None)
+    if found is None:
+        raise TypeError(
+            "Cannot pickle decorated function %s.%s, failed to find it" % (module, path)
+        )
+    return found
+
+
+class PureAsyncDecorator(_AsyncDecoratorBase):
+    """A function whose call makes a task.
+
+    :param fn: the function, classmethod or staticmethod.
+    :param task_cls: the class of the tasks.
+    :param kwargs: given to ``task_cls`` in addition.
+
+    """
+
+    binder_cls = PureAsyncDecoratorBinder
+
+    def __init__(self, fn, task_cls, kwargs={}):
+        super(PureAsyncDecorator, self).__init__(fn)
+        self.task_cls = task_cls
+        self.kwargs = kwargs
+        # Whether calling ``fn`` makes a generator, or may do so.
+        self.needs_wrapper = inspection.is_cython_or_generator(fn)
+        self._make_task = _task_maker(self.fn, task_cls, self.needs_wrapper, kwargs)
+
+    def name(self):
+        return "@asynq(pure=True)"
+
+    def is_pure_async_fn(self):
+        return True
+
+    def __call__(self, *args, **kwargs):
+        return self._call_pure(args, kwargs)
+
+    def _call_pure(self, args, kwargs):
+        """Make the task of one call."""
+        return self._make_task(args, kwargs)
+
+
+def _task_maker(fn, task_cls, needs_wrapper, extra):
+    """The function that makes the tasks of ``fn`` from the arguments of its calls.
+
+    A closure, because attributes of a decorator are slow to read (benchmarks: synchronous call).
+
+    """
+    if inspect.isgeneratorfunction(fn):
+
+        def make_task(args, kwargs):
+            return task_cls(fn(*args, **kwargs), fn, args, kwargs, **extra)
+
+    elif needs_wrapper:
+
+        def make_task(args, kwargs):
+            return task_cls(_drive(fn, args, kwargs), fn, args, kwargs, **extra)
+
+    else:
+
+        def make_task(args, kwargs):
+            return task_cls(None, fn, args, kwargs, **extra)
+
+    return make_task
+
+
+def _drive(fn, args, kwargs):
+    """A generator that does what ``fn`` does, whether that is one or not."""
+    result = fn(*args, **kwargs)
+    if not inspect.isgenerator(result) and type(result).__name__ != "generator":
+        raise async_task.AsyncTaskResult(result)
+    value = error = None
+    while True:
+        try:
+            yielded = result.send(value) if error is None else result.throw(error)
+        except StopIteration as stop:
+            raise async_task.AsyncTaskResult(getattr(stop, "value", None))
+        error = None
+        try:
+            value = yield yielded
+        except BaseException as thrown:
+            error = thrown
+
+
+class AsyncDecorator(PureAsyncDecorator):
+    """A function that can be called synchronously and asynchronously."""
+
+    binder_cls = AsyncDecoratorBinder
+
+    def name(self):
+        return "@asynq()"
+
+    def is_pure_async_fn(self):
+        return False
+
+    def asynq(self, *args, **kwargs):
+        """Return a task of the value."""
+        return self._make_task(args, kwargs)
+
+    def _begin(self, args, kwargs):
+        return Run(self._make_task(args, kwargs))
+
+    __call__ = run
+
+
+class AsyncAndSyncPairDecorator(AsyncDecorator):
+    """An async function with a function of its own for synchronous calls."""
+
+    binder_cls = AsyncAndSyncPairDecoratorBinder
+
+    def __init__(self, fn, task_cls, sync_fn, kwargs={}):
+        super(AsyncAndSyncPairDecorator, self).__init__(fn, task_cls, kwargs)
+        self.sync_fn = sync_fn
+
+    def __call__(self, *args, **kwargs):
+        if self.type is not None and hasattr(self.sync_fn, "__func__"):
+            return self.sync_fn.__func__(*args, **kwargs)
+        return self.sync_fn(*args, **kwargs)
+
+    def _bound_sync_fn(self, instance):
+        return _bind(self, instance)
+
+
+def _bind(decorator, instance):
+    """The ``sync_fn`` of a pair as seen from ``instance`` (from the class, for a classmethod)."""
+    sync_fn = decorator.sync_fn
+    if not hasattr(type(sync_fn), "__get__"):
+        return functools.partial(sync_fn, instance)
+    if decorator.type is classmethod:
+        if isinstance(sync_fn, classmethod):
+            return sync_fn.__get__(None, instance)
+        return sync_fn.__get__(instance, instance)
+    return sync_fn.__get__(instance, type(instance))
+
+
+class AsyncProxyDecorator(_AsyncDecoratorBase):
+    """A function that returns a future, made to look like an async function."""
+
+    binder_cls = _ProxyBinder
+    task_cls = None
+
+    def name(self):
+        return "@async_proxy()"
+
+    def asynq(self, *args, **kwargs):
+        """Call the function and return its future."""
+        return self.fn(*args, **kwargs)
+
+    def __call__(self, *args, **kwargs):
+        return self.asynq(*args, **kwargs).value()
+
+
+class AsyncAndSyncPairProxyDecorator(AsyncProxyDecorator):
+    """A function that returns a future, with a function of its own for synchronous calls."""
+
+    binder_cls = AsyncAndSyncPairDecoratorBinder
+
+    def __init__(self, fn, sync_fn):
+        super(AsyncAndSyncPairProxyDecorator, self).__init__(fn)
+        self.sync_fn = sync_fn
+
+    def __call__(self, *args, **kwargs):
+        return self.sync_fn(*args, **kwargs)
+
+    def _bound_sync_fn(self, instance):
+        return _bind(self, instance)
+
+
+class AsyncWrapper(_AsyncDecoratorBase):
+    """The result of a decorator that was made with :func:`make_async_decorator`."""
+
+    binder_cls = _ProxyBinder
+
+    def __init__(self, fn, wrapper_fn, function_name):
+        super(AsyncWrapper, self).__init__(fn)
+        self.wrapper_fn = wrapper_fn
+        self.function_name = function_name
+
+    def name(self):
+        return "@%s()" % self.function_name
+
+    def asynq(self, *args, **kwargs):
+        """Call the wrapper and return its future."""
+        return self.wrapper_fn(*args, **kwargs)
+
+    def __call__(self, *args, **kwargs):
+        return self.wrapper_fn(*args, **kwargs).value()
+
+
+# The spelling of 0.1.4. A property, because subclasses override ``asynq``.
+for _cls in (AsyncDecorator, AsyncProxyDecorator, AsyncWrapper, AsyncDecoratorBinder):
+    setattr(_cls, "async", property(lambda self: self.asynq))
+del _cls
+
+
+# Making them
+
+
+def decorate(decorator_cls, fn, *args):
+    """``decorator_cls(fn, *args)`` in a form that can be given attributes.
+
+    The name and the documentation are the function's, also if ``fn`` is a classmethod or a
+    staticmethod, which before Python 3.10 have their own.
+
+    """
+    decorated = qcore.decorators.decorate(decorator_cls, *args)(fn)
+    for name in ("__module__", "__name__", "__doc__"):
+        if hasattr(decorated.fn, name):
+            setattr(decorated, name, getattr(decorated.fn, name))
+    return decorated
+
+
+def asynq(pure=False, sync_fn=None, cls=async_task.AsyncTask, **kwargs):
+    """Make a function asynchronous: it may yield futures, and gets their values.
+
+    The result is called as ``f(x)``, synchronously, or as ``f.asynq(x)``, which returns a task
+    to be yielded by another such function. It can be used on functions and methods, inside and
+    outside of ``@classmethod`` and ``@staticmethod``.
+
+    :param pure: ``f(x)`` itself returns the task and there is no ``f.asynq``.
+    :param sync_fn: what ``f(x)`` calls instead of running the task.
+    :param cls: the class of the tasks, derived from :class:`~asynq.AsyncTask`.
+    :param kwargs: more arguments for ``cls``; only with ``pure``.
+
+    ::
+
+        @asynq()
+        def all_author_names(aids):
+            uids = yield [author_of_answer.asynq(aid) for aid in aids]
+            names = yield [name_of_user.asynq(uid) for uid in uids]
+            return names
+
+    """
+    assert not callable(pure), (
+        "@asynq was applied to %r without its parentheses. Cure: write @asynq()." % (pure,)
+    )
+    assert pure or not kwargs, (
+        "custom kwargs are only supported with pure=True, got %s" % ", ".join(sorted(kwargs))
+    )
+    assert not (pure and sync_fn is not None), "sync_fn is not supported for pure async functions"
+    assert _is_task_class(cls), "cls must be AsyncTask or derived from it, got %r" % (cls,)
+
+    def decorator(fn):
+        assert not (is_pure_async_fn(fn) or has_async_fn(fn)), (
+            "@asynq() decorator can be applied just once, and %r is async already" % (fn,)
+        )
+        if pure:
+            return decorate(PureAsyncDecorator, fn, cls, kwargs)
+        fix_classmethods(sys._getframe(1))
+        if sync_fn is None:
+            return decorate(AsyncDecorator, fn, cls)
+        return decorate(AsyncAndSyncPairDecorator, fn, cls, sync_fn)
+
+    return decorator
+
+
+def _is_task_class(cls):
+    return callable(cls) and (
+        not inspect.isclass(cls) or issubclass(cls, async_task.AsyncTask)
+    )
+
+
+def async_proxy(pure=False, sync_fn=None):
+    """Make a function that returns a future look like an async function.
+
+    ``f.asynq(x)`` calls it at once and returns its future, ``f(x)`` returns that future's value.
+
+    :param pure: leave the function as it is.
+    :param sync_fn: what ``f(x)`` calls instead.
+
+    """
+    assert not callable(pure), (
+        "@async_proxy was applied to %r without its parentheses. Cure: write @async_proxy()."
+        % (pure,)
+    )
+    assert not (pure and sync_fn is not None), "sync_fn is not supported for pure async functions"
+
+    def decorator(fn):
+        if pure:
+            return fn
+        fix_classmethods(sys._getframe(1))
+        if sync_fn is None:
+            return decorate(AsyncProxyDecorator, fn)
+        return decorate(AsyncAndSyncPairProxyDecorator, fn, sync_fn)
+
+    return decorator
+
+
+def lazy(fn):
+    """Make calls of ``fn`` return a future that calls it when its value is first wanted."""
+
+    @functools.wraps(fn)
+    def wrapper(*args, **kwargs):
+        return futures.Future(lambda: fn(*args, **kwargs))
+
+    wrapper.is_pure_async_fn = true_fn
+    return wrapper
+
+
+@async_proxy()
+def async_call(fn, *args, **kwargs):
+    """Call ``fn`` asynchronously if it is an async function, else simply call it.
+
+    A plain function is called at once, and its error is raised at once.
+
+    """
+    if is_pure_async_fn(fn):
+        return fn(*args, **kwargs)
+    if has_async_fn(fn):
+        return get_async_fn(fn)(*args, **kwargs)
+    return futures.ConstFuture(fn(*args, **kwargs))
+
+
+def make_async_decorator(fn, wrapper_fn, name):
+    """Build what a decorator for async functions returns.
+
+    :param fn: the function that is decorated.
+    :param wrapper_fn: called with the arguments of each call; returns a future.
+    :param name: the name of the decorator, for ``str()`` of the result.
+    :return: an object ``d`` with ``d.asynq(...)``, which is ``wrapper_fn(...)``, and ``d(...)``,
+        which is the value of that future.
+
+    """
+    return decorate(AsyncWrapper, fn, wrapper_fn, name)
+
+
+globals()["async"] = asynq

@@ -1,0 +1,365 @@
+"""Futures: a value or an error, set once, handed to whoever waits.
+
+The scheduler and the tasks use four methods with an underscore, which make up the protocol by
+which anything can be waited for; they are described where they are defined (``_enlist``,
+``_set_going``, ``_blockers``, ``_leave``).
+
+"""
+
+import traceback as traceback_module
+
+import qcore
+from qcore import MarkerObject
+
+from ._compat import get_traceback, reraise, user_traceback
+from ._debug import safe_repr, safe_str, stderr, watch, write
+
+__all__ = [
+    "FutureBase",
+    "Future",
+    "FutureIsAlreadyComputed",
+    "ConstFuture",
+    "ErrorFuture",
+    "none_future",
+]
+
+__traceback_hide__ = True
+
+_none = MarkerObject("none (futures)")
+
+# These are not "an error of the future it belongs to": they end the run and reach its caller.
+INTERRUPTS = (KeyboardInterrupt, SystemExit)
+
+
+class FutureIsAlreadyComputed(Exception):
+    """Raised when a second value or error is given to a future; ``args[0]`` is the future."""
+
+
+class _NobodyComputes(NotImplementedError):
+    """Raised by the future that has no way to compute itself: somebody has to set its value."""
+
+
+class FutureBase(object):
+    """A box for a value that will be there later, or for the error that came instead.
+
+    Use it as it is for a value that other code will set with :meth:`set_value` or
+    :meth:`set_error`, or derive a class which computes it in :meth:`_compute`. Derived classes
+    must call ``__init__``.
+
+    """
+
+    __slots__ = (
+        # Invariant: the future is not computed exactly while this is the marker ``_none``.
+        "_value",
+        # The error, None while there is none.
+        "_error",
+        # The traceback of the error's origin; set together with ``_error``.
+        "_traceback",
+        # The tasks that wait: None, one of them, or a list of them. (One object less per task
+        # than a list: benchmarks/workloads.py, fan-out.)
+        "_waiters",
+        # The EventHook of ``on_computed``, None until somebody asks for it.
+        "_on_computed",
+        "__weakref__",
+    )
+
+    def __init__(self):
+        self._value = _none
+        self._error = None
+        self._waiters = None
+        self._on_computed = None
+
+    # What users call
+
+    def value(self):
+        """Return the value, computing it if necessary.
+
+        :raises: the error of the future, if it has one, at every call.
+
+        """
+        if self._value is _none:
+            self._compute()
+        if self._error is not None:
+            error, traceback = self._error, self._traceback
+            try:
+                # The traceback is going to hold this frame, and the error is held by the
+                # future: without the del they would be a cycle (test_garbage.py).
+                del self
+                reraise(error, traceback)
+            finally:
+                del error, traceback
+        return self._value
+
+    def __call__(self):
+        """The same as :meth:`value`."""
+        return self.value()
+
+    def error(self):
+        """Return the error or None, computing the future if necessary."""
+        if self._value is _none:
+            self._compute()
+        return self._error
+
+    def is_computed(self):
+        """Tell whether there is a value or an error; never computes anything."""
+        return self._value is not _none
+
+    def set_value(self, value):
+        """Store the value and tell everybody who waits.
+
+        :raises FutureIsAlreadyComputed: if there is a value or an error already.
+
+        """
+        if self._value is not _none:
+            raise FutureIsAlreadyComputed(self)
+        self._value = value
+        self._computed()
+
+    def set_error(self, error):
+        """Store the error (None means: computed, with the value None) and tell everybody who waits.
+
+        :raises FutureIsAlreadyComputed: if there is a value or an error already.
+
+        """
+        if self._value is not _none:
+            raise FutureIsAlreadyComputed(self)
+        if error is not None:
+            self._traceback = user_traceback(get_traceback(error))
+        self._error = error
+        self._value = None
+        self._computed()
+
+    def reset_unsafe(self):
+        """Forget the value and the error; whoever subscribed stays and will be called again."""
+        self._value = _none
+        self._error = None
+
+    def raise_if_error(self):
+        """Raise the error, if there is one; never computes anything."""
+        if self._error is not None:
+            FutureBase.value(self)
+
+    @property
+    def on_computed(self):
+        """The hook whose handlers are called with the future once it is computed.
+
+        An error in a handler is reported on stderr and changes nothing.
+
+        """
+        hook = self._on_computed
+        if hook is None:
+            hook = self._on_computed = qcore.EventHook()
+        return hook
+
+    # What derived classes override
+
+    def _compute(self):
+        """Called when the value is wanted and nobody set it: call set_value or set_error."""
+        raise _NobodyComputes(
+            "%s has no _compute(): call its set_value() or set_error()" % safe_str(self)
+        )
+
+    def _computed(self):
+        """Called once the value or the error is stored; an override must call this one."""
+        waiters = self._waiters
+        if waiters is not None:
+            self._waiters = None
+            if type(waiters) is list:
+                for waiter in waiters:
+                    waiter._pending -= 1
+                    if waiter._pending == 0:
+                        waiter._run.woken.append(waiter)
+            else:
+                waiters._pending -= 1
+                if waiters._pending == 0:
+                    waiters._run.woken.append(waiters)
+        if self._on_computed is not None:
+            self._call_handlers()
+        if watch.observer is not None:
+            watch.observer.future_computed(self)
+
+    # The protocol of waiting
+
+    def _enlist(self, waiter):
+        """Called by a task that yielded this future while it was not computed.
+
+        Remembers the waiter, and sets going what leads to a value. When the value is there,
+        ``waiter._pending`` goes down by one; at 0 the waiter joins its run.
+
+        """
+        self._add_waiter(waiter)
+        self._set_going(waiter)
+
+    def _set_going(self, waiter):
+        """Do what leads to a value, on behalf of ``waiter``.
+
+        The default computes it when its turn among the waiter's children comes: it is put with
+        those which are ready.
+
+        """
+        waiter._run.ready.append(_Computation(self, waiter._scope))
+
+    def _blockers(self):
+        """The futures that this one waits for now; None if it does not wait for futures."""
+        return None
+
+    def _leave(self, waiter):
+        """Called when ``waiter`` does not wait for this future any longer."""
+        waiters = self._waiters
+        if type(waiters) is list:
+            self._waiters = [other for other in waiters if other is not waiter] or None
+        elif waiters is waiter:
+            self._waiters = None
+
+    def _add_waiter(self, waiter):
+        waiters = self._waiters
+        if waiters is None:
+            self._waiters = waiter
+        elif type(waiters) is list:
+            waiters.append(waiter)
+        else:
+            self._waiters = [waiters, waiter]
+
+    def _call_handlers(self):
+        interrupt = None
+        for handler in list(self._on_computed):
+            try:
+                handler(self)
+            except INTERRUPTS as error:
+                interrupt = error
+            except BaseException as error:
+                report_ignored("an on_computed handler", error)
+        if interrupt is not None:
+            raise interrupt
+
+    # How it looks
+
+    def dump(self, indent=0):
+        """Print the future."""
+        write(safe_str(self), indent)
+
+    def __repr__(self):
+        key = id(self)
+        if key in _in_repr:
+            return "<recursion>"
+        _in_repr.add(key)
+        try:
+            return "%s (%s)" % (type(self), self._state_text())
+        finally:
+            _in_repr.discard(key)
+
+    def _state_text(self):
+        if self._value is _none:
+            return "isn't computed"
+        if self._error is not None:
+            return "computed, error = %r" % (self._error,)
+        if self._value is self:
+            return "computed, = self"
+        return "computed, = %r" % (self._value,)
+
+    def __bool__(self):
+        raise TypeError(
+            "Cannot convert FutureBase object to bool: a future is neither true nor false."
+            " Did you forget to yield it?"
+        )
+
+    __nonzero__ = __bool__
+
+
+# The futures whose repr is being made: a value can contain its future.
+_in_repr = set()
+
+
+def report_ignored(what, error):
+    """Print on stderr an error that nobody can be given, with its traceback."""
+    stderr.write("exception ignored in asynq, raised by %s: %s\n" % (what, safe_repr(error)))
+    stderr.write(
+        "".join(traceback_module.format_exception(type(error), error, get_traceback(error)))
+    )
+
+
+class _Computation(object):
+    """A future that computes itself, waiting for its turn among those which are ready."""
+
+    __slots__ = ("future", "scope")
+
+    # What the loop reads: it may run, and its scope is never the one that is active, so that
+    # the loop calls ``_prepare``, which is all there is to do.
+    _pending = 0
+    _scope = MarkerObject("scope of a computation")
+
+    def __init__(self, future, scope):
+        self.future = future
+        self.scope = scope
+
+    def _prepare(self, scheduler):
+        future = self.future
+        if future._value is not _none:
+            return False
+        scheduler.switch(self.scope)
+        scheduler.active_task = None
+        try:
+            future._compute()
+        except _NobodyComputes:
+            pass  # somebody may set its value
+        except INTERRUPTS:
+            raise
+        except BaseException as error:
+            if future._value is _none:
+                future.set_error(error)
+        return False
+
+
+class Future(FutureBase):
+    """A future that computes its value when it is first wanted, by calling a function.
+
+    :param value_provider: called without arguments. An ``Exception`` that it raises becomes the
+        error of the future and is raised again; anything else is only raised, and the provider
+        is called again next time.
+
+    """
+
+    __slots__ = ("_value_provider",)
+
+    def __init__(self, value_provider):
+        super(Future, self).__init__()
+        self._value_provider = value_provider
+
+    def _compute(self):
+        try:
+            value = self._value_provider()
+        except Exception as error:
+            self.set_error(error)
+            raise
+        self.set_value(value)
+
+
+class ConstFuture(FutureBase):
+    """A future whose value is known."""
+
+    __slots__ = ()
+
+    def __init__(self, value):
+        self._value = value
+        self._error = None
+        self._waiters = None
+        self._on_computed = qcore.sinking_event_hook
+        if watch.observer is not None:
+            watch.observer.future_computed(self)
+
+    def __reduce__(self):
+        return (ConstFuture, (self._value,))
+
+
+none_future = ConstFuture(None)
+
+
+class ErrorFuture(FutureBase):
+    """A future whose error is known (None means: computed, with the value None)."""
+
+    __slots__ = ()
+
+    def __init__(self, error):
+        super(ErrorFuture, self).__init__()
+        self.set_error(error)
+        self._on_computed = qcore.sinking_event_hook

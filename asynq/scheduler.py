@@ -1,0 +1,440 @@
+"""The scheduler: in what order things run.
+
+:func:`run` is the loop. It drives one task, and what that task needs, and knows of them only what
+is written here:
+
+* What can run lies on ``run.ready``, a stack, so that the children of a task run before its
+  siblings. An entry says that it may be ready, ``_pending == 0`` that it is: the same task can be
+  there twice (two tasks that wait for it have put it there), and then runs from the upper entry.
+* ``_scope`` is the nearest set of contexts above it (None: none); ``_prepare`` makes it active.
+* ``_body`` is sent the values that ``_collect`` gives and answers with what it waits for next. A
+  body of None is a plain function, which is called, once.
+* ``_suspend`` takes the answer. Where everything in it is computed it returns the values, and the
+  task goes on at once; else ``BLOCKED``.
+* ``_stop`` takes what the body raised, ``_finish`` what the plain function returned.
+
+What was computed from outside the loop (by a flush, by ``set_value``) waits on ``run.woken`` until
+nothing is ready. When there is nothing there either, :meth:`Run.idle` decides.
+
+"""
+
+import threading
+
+import qcore
+
+from . import _knots
+from ._knots import AsyncTaskError
+from ._debug import options, safe_str, watch, write
+from .futures import INTERRUPTS, none_future, report_ignored
+
+__all__ = ["TaskScheduler", "get_scheduler", "get_active_task", "AsyncTaskError", "reset", "run"]
+
+__traceback_hide__ = True
+
+# What ``_pending`` says of a task, apart from 0 (ready) and the number of the futures that it
+# waits for. All are true, so that the loop passes over any of them with one test.
+RUNNING = -1  # its body is being run, or it is computed
+FRESH = -2  # never asked for
+PARKED = -3  # started, but nobody asks for it any longer
+
+# What ``_collect`` and ``_suspend`` answer instead of the values: an error is to be thrown into
+# the body; the task has to wait.
+FAILED = qcore.MarkerObject("failed (scheduler)")
+BLOCKED = qcore.MarkerObject("blocked (scheduler)")
+
+
+def run(source, *args, **kwargs):
+    """Run the task that ``source`` begins, and return its value or raise its error.
+
+    This function is itself the ``__call__`` of decorated functions and the ``_compute`` of tasks:
+    between a synchronous call and the body there is no other frame of Python, so that such calls
+    can be nested as deeply as possible (test_depth.py).
+
+    """
+    run = source._begin(args, kwargs)
+    scheduler = run.scheduler
+    ready = run.ready
+    try:
+        while ready or run.idle():
+            current = ready.pop()
+            if current._pending:
+                continue
+            if current._scope is not scheduler.scope and not current._prepare(scheduler):
+                continue
+            current._pending = RUNNING
+            scheduler.active_task = current
+            if watch.observer is not None:
+                watch.observer.task_continues(current)
+            body = current._body
+            if body is None:
+                try:
+                    value = current.fn(*current.args, **current.kwargs)
+                except BaseException as error:
+                    current._stop(error)
+                else:
+                    current._finish(value)
+                continue
+            value = current._collect()
+            while value is not BLOCKED:
+                try:
+                    yielded = body.send(value) if value is not FAILED else current._throw()
+                except BaseException as error:
+                    current._stop(error)
+                    break
+                value = current._suspend(yielded)
+    except BaseException as error:
+        run.abort(error)
+        raise
+    finally:
+        # An error's traceback holds this frame: it must not lead to what holds the error.
+        current = body = value = yielded = ready = source = args = kwargs = None
+        scheduler.active_task = run.caller
+        scheduler.current_run = run.outer
+        run.end()
+    return run.take_task().value()
+
+
+class Run(object):
+    """One drive of one task to its result, by flushing batches: the synchronous driver.
+
+    To the task it is what a waiting task would be (``_run``, ``_scope``, ``_depth``). Another
+    driver derives from it and decides differently in :meth:`idle`.
+
+    """
+
+    __slots__ = (
+        "scheduler",
+        # What is to be computed.
+        "task",
+        # What may run now, next last. Shared with no other run until this one has ended.
+        "ready",
+        # The tasks that something outside the loop has made ready, in that order.
+        "woken",
+        # The run in whose task this one was asked for, and that task; None and None outside.
+        "outer",
+        "caller",
+        # The contexts that were active when it began; they stay so.
+        "_scope",
+        # options.MAX_TASK_STACK_SIZE at the beginning.
+        "max_depth",
+        # The tasks taken over from other runs, None while there is none.
+        "adopted",
+    )
+
+    _depth = 0
+
+    def __init__(self, task):
+        self.scheduler = scheduler = _state.current
+        self.task = task
+        self.ready = []
+        self.woken = []
+        self.outer = scheduler.current_run
+        self.caller = scheduler.active_task
+        self._scope = scheduler.scope
+        self.max_depth = options.MAX_TASK_STACK_SIZE
+        self.adopted = None
+        if watch.observer is not None and self.caller is not None:
+            watch.observer.task_called(task, self.caller)
+        if not task.is_computed():
+            task._set_going(self)
+            if len(self.ready) != 1:
+                self.ready.reverse()
+                if not self.ready and task._blockers() is None:
+                    raise _knots.called_from_inside(self)
+        scheduler.current_run = self
+
+    @property
+    def _run(self):
+        return self
+
+    def idle(self):
+        """Nothing is ready. Change that and return True, or return False: the run is over.
+
+        The policy, in this order:
+
+        * What was woken meanwhile goes on, in the order in which it was woken. After a flush
+          that is the order of the batch's items.
+        * Else one batch is flushed, the one of highest priority, the oldest of several. One, not
+          all: what it sets going may add to the others, and a fuller batch is worth waiting for.
+        * Else nothing that was asked for can ever be computed, and who waits for it is told.
+
+        """
+        ready = self.ready
+        while not ready:
+            if self.task.is_computed():
+                return False
+            if self.woken:
+                ready.extend(reversed(self.woken))
+                del self.woken[:]
+                continue
+            batch = self.scheduler.next_batch()
+            if batch is not None:
+                self.scheduler.active_task = self.caller
+                self.scheduler.switch(self._scope)
+                self.scheduler.flush(batch)
+            elif not self.woken:
+                _knots.untie(self)
+        return True
+
+    def adopt(self, task):
+        """Note that ``task`` was begun by another run and is now driven by this one."""
+        if self.adopted is None:
+            self.adopted = set()
+        self.adopted.add(task)
+
+    def abort(self, error):
+        """End everything this run drives with ``error``: it is nobody's in particular.
+
+        Bodies are closed, innermost first, with all contexts paused.
+
+        """
+        scheduler = self.scheduler
+        try:
+            scheduler.switch(self._scope)
+        except INTERRUPTS:
+            pass  # ``error`` is on its way already
+        roots = [self.task]
+        if scheduler.active_task is not self.caller:
+            roots.append(scheduler.active_task)
+        roots.extend(self.ready)
+        roots.extend(self.woken)
+        for task in reversed(_knots.reachable(roots, self)):
+            try:
+                task._abort(error)
+            except INTERRUPTS:
+                pass
+        del self.ready[:], self.woken[:]
+        self.task = None
+
+    def end(self):
+        """Leave everything as it was before the run."""
+        scheduler = self.scheduler
+        outer = self.outer
+        if scheduler.scope is not self._scope:
+            scheduler.switch(self._scope)
+        if self.adopted is not None:
+            # What is left goes on in the outer run.
+            self.adopted = None
+            if outer is not None:
+                self.ready, self.woken = outer.ready, outer.woken
+        elif outer is None and scheduler._batches:
+            scheduler.forget_batches()
+        self.outer = self.caller = None
+
+    def take_task(self):
+        """Return the task and forget it."""
+        task = self.task
+        self.task = None
+        return task
+
+
+class _QuietRun(Run):
+    """A run that computes its task and leaves the outcome there."""
+
+    __slots__ = ()
+
+    def _begin(self, args, kwargs):
+        return self
+
+    def take_task(self):
+        """Forget the task; the caller has it."""
+        self.task = None
+        return none_future
+
+
+class TaskScheduler(object):
+    """What the runs of one thread share: the active task and contexts, and the pending batches."""
+
+    def __init__(self, state=None):
+        state = _state if state is None else state
+        state.last_id += 1
+        self.name = "%s / %d" % (threading.current_thread().name, state.last_id)
+        # The task whose body is running, None outside of all.
+        self.active_task = None
+        # Called with the batch around each flush that the scheduler makes.
+        self.on_before_batch_flush = qcore.EventHook()
+        self.on_after_batch_flush = qcore.EventHook()
+        # The innermost set of active contexts (see ``contexts``), None where there is none.
+        # Invariant: exactly the contexts of this set and of those above it are active.
+        self.scope = None
+        # The innermost run.
+        self.current_run = None
+        # The batches that somebody waits for, oldest first.
+        # Invariant: a batch is here exactly while its ``_scheduler`` is this scheduler.
+        self._batches = []
+
+    def wait_for(self, task):
+        """Run until ``task`` is computed. Its error is not raised, if it has one."""
+        run(_QuietRun(task))
+
+    def reset(self):
+        """Drop all pending batches and the active task."""
+        self.forget_batches()
+        self.active_task = self.current_run = self.scope = None
+
+    def schedule_batch(self, batch):
+        """Flush ``batch`` when its turn comes."""
+        batch._scheduler = self
+        self._batches.append(batch)
+        if watch.observer is not None:
+            watch.observer.batch_scheduled(batch)
+
+    def next_batch(self):
+        """Take the batch to be flushed now from the pending ones; None if there is none.
+
+        Each is asked for its priority each time, because it changes with its items.
+
+        """
+        best = best_priority = None
+        for batch in list(self._batches):
+            try:
+                if batch.is_flushed() or (batch.is_empty() and batch._waiters is None):
+                    self._forget(batch)
+                    continue
+                priority = batch.get_priority()
+                if best is None or best_priority < priority:
+                    best, best_priority = batch, priority
+            except INTERRUPTS:
+                raise
+            except BaseException as error:
+                self._forget(batch)
+                batch.cancel(error)
+        if best is not None:
+            self._forget(best)
+        return best
+
+    def flush(self, batch):
+        """Flush ``batch``, telling the hooks.
+
+        An error of a hook before the flush is the error of the batch; after it, there is nothing
+        left that it could belong to, and it is reported on stderr.
+
+        """
+        if watch.observer is not None:
+            watch.observer.batch_flushes(batch)
+        try:
+            self.on_before_batch_flush.trigger(batch)
+        except INTERRUPTS:
+            raise
+        except BaseException as error:
+            batch.cancel(error)
+            return
+        batch.flush()
+        try:
+            self.on_after_batch_flush.trigger(batch)
+        except INTERRUPTS:
+            raise
+        except BaseException as error:
+            report_ignored("an on_after_batch_flush handler", error)
+        if watch.observer is not None:
+            watch.observer.batch_flushed(batch)
+
+    def forget_batches(self):
+        """Flush none of the pending batches; they stay usable for who has them."""
+        for batch in self._batches:
+            batch._scheduler = None
+        del self._batches[:]
+
+    def _forget(self, batch):
+        batch._scheduler = None
+        self._batches = [other for other in self._batches if other is not batch]
+
+    def switch(self, scope):
+        """Make the contexts of ``scope``, and of those above it, the active ones.
+
+        What is left is paused, innermost first, then what is entered is resumed, outermost
+        first; what both share is not touched. If a context refuses, all others are switched all
+        the same, and then the task that entered it fails.
+
+        """
+        entered = []
+        failures = []
+        wanted = scope
+        while self.scope is not wanted:
+            left = self.scope
+            if wanted is None or (left is not None and left.depth >= wanted.depth):
+                self.scope = left.parent
+                failures.append((left, left.pause()))
+            else:
+                entered.append(wanted)
+                wanted = wanted.parent
+        for one in reversed(entered):
+            self.scope = one
+            failures.append((one, one.resume()))
+        for one, error in failures:
+            if error is not None:
+                one.fail(error)
+
+    # How it looks
+
+    @property
+    def _tasks(self):
+        tasks = []
+        run = self.current_run
+        while run is not None:
+            tasks[:0] = run.ready
+            run = run.outer
+        return tasks
+
+    def __str__(self):
+        return "%s '%s' (%d tasks, %d batches; active task: %s)" % (
+            type(self),
+            self.name,
+            len(self._tasks),
+            len(self._batches),
+            self.active_task,
+        )
+
+    __repr__ = __str__
+
+    def dump(self, indent=0):
+        """Print the state: what may run, and the pending batches."""
+        write(safe_str(self), indent)
+        for title, things in (("Task queue:", self._tasks), ("Batches:", self._batches)):
+            if things:
+                write(title, indent + 1)
+                for thing in things:
+                    write(safe_str(thing), indent + 2)
+            else:
+                write("%s none" % title, indent + 1)
+
+    def try_time_based_dump(self, last_task=None):
+        """Print the state, unless that was done within ``SCHEDULER_STATE_DUMP_INTERVAL``."""
+        now = qcore.utime()
+        if now - self._last_dump_time > options.SCHEDULER_STATE_DUMP_INTERVAL * qcore.SECOND:
+            self._last_dump_time = now
+            self.dump()
+            if last_task is not None:
+                write("Last task: %s" % safe_str(last_task), 1)
+
+    _last_dump_time = 0
+
+
+class LocalTaskSchedulerState(threading.local):
+    """The scheduler of each thread, and how many it has had."""
+
+    def __init__(self):
+        self.last_id = -1
+        self.reset()
+
+    def reset(self):
+        """Give the thread a new scheduler."""
+        self.current = TaskScheduler(self)
+
+
+_state = LocalTaskSchedulerState()
+
+
+def get_scheduler():
+    """The scheduler of the current thread."""
+    return _state.current
+
+
+def get_active_task():
+    """The task whose body is running in the current thread, or None."""
+    return _state.current.active_task
+
+
+def reset():
+    """Give the current thread a brand-new scheduler."""
+    _state.reset()
