@@ -52,6 +52,9 @@ if six.PY2:  # pragma: no cover
             return current[2]
         return getattr(error, "_traceback", None)
 
+    def set_traceback(error, traceback):
+        """Errors have no traceback of their own."""
+
     def throw(generator, error, traceback):
         """Raise ``error`` inside ``generator``, its traceback starting with ``traceback``."""
         return generator.throw(type(error), error, traceback)
@@ -70,6 +73,10 @@ else:
     def get_traceback(error):
         """The traceback of ``error``."""
         return error.__traceback__
+
+    def set_traceback(error, traceback):
+        """Replace the traceback of ``error``, also if it refuses attributes."""
+        error.with_traceback(traceback)
 
     def throw(generator, error, traceback):
         """Raise ``error`` inside ``generator``, its traceback starting with ``traceback``."""
@@ -95,6 +102,21 @@ def reraise(error, traceback):
         six.reraise(type(error), error, traceback)
     finally:
         del error, traceback
+
+
+def call_detached(fn):
+    """Call ``fn()`` so that its frame does not lead to ours once it is over.
+
+    An error's traceback holds the frames of the code that raised it, and each frame the one that
+    called it, with all it knows; only that of a generator forgets who called it. See
+    test_garbage.py.
+
+    """
+    return next(_calling([fn]))
+
+
+def _calling(fns):
+    yield fns.pop()()
 
 
 def monotonic_utime():

@@ -13,7 +13,7 @@ import weakref
 from qcore import inspection
 
 from . import profiler
-from ._compat import get_traceback, stop_value, throw, user_traceback
+from ._compat import get_traceback, set_traceback, stop_value, throw, user_traceback
 from ._debug import options, safe_str, watch, write
 from ._structures import checked, extract_futures, leaves, replaced, unwrap, value_of
 from .contexts import ContextScope
@@ -118,19 +118,26 @@ class AsyncTask(FutureBase):
         return Run(self)
 
     def value(self):
-        if self._value is _none:
-            return run(self)
-        return FutureBase.value(self)
+        try:
+            return run(self) if self._value is _none else FutureBase.value(self)
+        finally:
+            del self  # as in FutureBase.value
 
     def error(self):
-        if self._value is _none:
-            _state.current.wait_for(self)
-        return self._error
+        try:
+            if self._value is _none:
+                _state.current.wait_for(self)
+            return self._error
+        finally:
+            del self
 
     def _prepare(self, scheduler):
         """Make the contexts of this task the active ones; False: it can't be run any longer."""
-        scheduler.switch(self._scope)
-        return self._pending == 0
+        try:
+            scheduler.switch(self._scope)
+            return self._pending == 0
+        finally:
+            del self  # the traceback of a context's error leads to this frame
 
     def _suspend(self, yielded):
         """Wait for what the body has yielded; return its values if nothing has to be waited for."""
@@ -688,5 +695,4 @@ def _mark(error, task, traceback):
         error._traceback = traceback
     except Exception:
         pass  # it refuses attributes
-    if hasattr(error, "with_traceback"):
-        error.with_traceback(traceback)
+    set_traceback(error, traceback)

@@ -9,6 +9,7 @@ import threading
 import traceback as traceback_module
 
 from . import profiler
+from ._compat import call_detached
 from ._debug import options, safe_str, write
 from .futures import INTERRUPTS, FutureBase, _none, report_ignored
 from .scheduler import AsyncTaskError
@@ -81,9 +82,10 @@ class BatchBase(FutureBase):
         """
         if self.is_flushed():
             raise BatchingError("Batch is already flushed or cancelled.")
-        self._compute()
-        if not options.KEEP_DEPENDENCIES:
-            self.items = []
+        try:
+            self._compute()
+        finally:
+            self._let_items_go()
 
     def cancel(self, error=None):
         """Give ``error`` to the batch and to all items that have no value; never raises.
@@ -93,6 +95,12 @@ class BatchBase(FutureBase):
         """
         if not self.is_computed():
             self.set_error(BatchCancelledError() if error is None else error)
+            self._let_items_go()
+
+    def _let_items_go(self):
+        # They hold the batch.
+        if not options.KEEP_DEPENDENCIES:
+            self.items = []
 
     # What derived classes define
 
@@ -129,9 +137,9 @@ class BatchBase(FutureBase):
         self._flushing = True
         error = None
         try:
-            self._try_switch_active_batch()
-            self._flush()
-            self._try_switch_active_batch()
+            call_detached(self._try_switch_active_batch)
+            call_detached(self._flush)
+            call_detached(self._try_switch_active_batch)
         except BaseException as raised:
             error = raised
         try:
@@ -139,8 +147,11 @@ class BatchBase(FutureBase):
                 self.set_error(error)
         finally:
             self._flushing = False
-        if isinstance(error, INTERRUPTS):
-            raise error
+        try:
+            if isinstance(error, INTERRUPTS):
+                raise error
+        finally:
+            del self, error
 
     def _computed(self):
         """Settle the items, whatever the user's hooks do, before anybody hears of the batch."""

@@ -64,9 +64,12 @@ class ContextScope(object):
                 interrupt = error
             except BaseException as error:
                 last_error = error
-        if interrupt is not None:
-            raise interrupt
-        return last_error
+        try:
+            if interrupt is not None:
+                raise interrupt
+            return last_error
+        finally:
+            del last_error, interrupt  # their tracebacks lead to this frame
 
     def resume(self):
         """Resume all, first entered first, whatever they raise; return the first error or None.
@@ -85,9 +88,12 @@ class ContextScope(object):
             except BaseException as error:
                 first_error = first_error or error
                 self.discard(context)
-        if interrupt is not None:
-            raise interrupt
-        return first_error
+        try:
+            if interrupt is not None:
+                raise interrupt
+            return first_error
+        finally:
+            del first_error, interrupt  # their tracebacks lead to this frame
 
     def fail(self, error):
         """A context refused to be switched: the task that entered it gets the error."""

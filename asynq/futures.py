@@ -11,7 +11,7 @@ import traceback as traceback_module
 import qcore
 from qcore import MarkerObject
 
-from ._compat import get_traceback, reraise, user_traceback
+from ._compat import get_traceback, reraise, set_traceback, user_traceback
 from ._debug import safe_repr, safe_str, stderr, watch, write
 
 __all__ = [
@@ -77,18 +77,16 @@ class FutureBase(object):
         :raises: the error of the future, if it has one, at every call.
 
         """
-        if self._value is _none:
-            self._compute()
-        if self._error is not None:
-            error, traceback = self._error, self._traceback
-            try:
-                # The traceback is going to hold this frame, and the error is held by the
-                # future: without the del they would be a cycle (test_garbage.py).
-                del self
-                reraise(error, traceback)
-            finally:
-                del error, traceback
-        return self._value
+        try:
+            if self._value is _none:
+                self._compute()
+            if self._error is not None:
+                reraise(self._error, self._traceback)
+            return self._value
+        finally:
+            # The traceback holds this frame, and the future the error: without this they would
+            # be a cycle (test_garbage.py).
+            del self
 
     def __call__(self):
         """The same as :meth:`value`."""
@@ -96,9 +94,12 @@ class FutureBase(object):
 
     def error(self):
         """Return the error or None, computing the future if necessary."""
-        if self._value is _none:
-            self._compute()
-        return self._error
+        try:
+            if self._value is _none:
+                self._compute()
+            return self._error
+        finally:
+            del self  # as in value()
 
     def is_computed(self):
         """Tell whether there is a value or an error; never computes anything."""
@@ -125,6 +126,7 @@ class FutureBase(object):
             raise FutureIsAlreadyComputed(self)
         if error is not None:
             self._traceback = user_traceback(get_traceback(error))
+            set_traceback(error, self._traceback)
         self._error = error
         self._value = None
         self._computed()
@@ -307,6 +309,8 @@ class _Computation(object):
         except BaseException as error:
             if future._value is _none:
                 future.set_error(error)
+        finally:
+            del self, future  # as in FutureBase.value
         return False
 
 
@@ -330,6 +334,7 @@ class Future(FutureBase):
             value = self._value_provider()
         except Exception as error:
             self.set_error(error)
+            del self  # as in value()
             raise
         self.set_value(value)
 

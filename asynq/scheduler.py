@@ -23,6 +23,7 @@ import threading
 import qcore
 
 from . import _knots
+from ._compat import get_traceback, reraise, user_traceback
 from ._knots import AsyncTaskError
 from ._debug import options, safe_str, watch, write
 from .futures import INTERRUPTS, none_future, report_ignored
@@ -83,8 +84,7 @@ def run(source, *args, **kwargs):
                     break
                 value = current._suspend(yielded)
     except BaseException as error:
-        run.abort(error)
-        raise
+        reraise(error, run.abort(error))
     finally:
         # An error's traceback holds this frame: it must not lead to what holds the error.
         current = body = value = yielded = ready = source = args = kwargs = None
@@ -187,7 +187,10 @@ class Run(object):
 
         Bodies are closed, innermost first, with all contexts paused.
 
+        :return: the traceback with which the error is to be raised.
+
         """
+        traceback = user_traceback(get_traceback(error))
         scheduler = self.scheduler
         try:
             scheduler.switch(self._scope)
@@ -205,6 +208,7 @@ class Run(object):
                 pass
         del self.ready[:], self.woken[:]
         self.task = None
+        return traceback
 
     def end(self):
         """Leave everything as it was before the run."""
@@ -265,7 +269,9 @@ class TaskScheduler(object):
 
     def wait_for(self, task):
         """Run until ``task`` is computed. Its error is not raised, if it has one."""
-        run(_QuietRun(task))
+        quiet_run = _QuietRun(task)
+        del task  # an error's traceback can lead to this frame
+        run(quiet_run)
 
     def reset(self):
         """Drop all pending batches and the active task."""
@@ -299,6 +305,7 @@ class TaskScheduler(object):
             except BaseException as error:
                 self._forget(batch)
                 batch.cancel(error)
+        batch = None  # an error's traceback can lead to this frame
         if best is not None:
             self._forget(best)
         return best
@@ -318,6 +325,7 @@ class TaskScheduler(object):
             raise
         except BaseException as error:
             batch.cancel(error)
+            del batch  # the traceback leads to this frame
             return
         batch.flush()
         try:
@@ -361,9 +369,11 @@ class TaskScheduler(object):
         for one in reversed(entered):
             self.scope = one
             failures.append((one, one.resume()))
-        for one, error in failures:
+        while failures:
+            one, error = failures.pop(0)
             if error is not None:
                 one.fail(error)
+                error = None  # its traceback leads to this frame
 
     # How it looks
 

@@ -1,0 +1,240 @@
+"""Depth and width are bounded by memory, not by the interpreter's stack."""
+
+import subprocess
+import sys
+
+import pytest
+
+import asynq
+from asynq import ConstFuture, result
+from asynq.debug import options
+
+from .helpers import Client
+
+DEEP = 100000
+
+
+@asynq.asynq()
+def count_down(n, future):
+    if n == 0:
+        result((yield future))
+    result((yield count_down.asynq(n - 1, future)) + 1)
+
+
+@asynq.asynq()
+def fail_deep_down(n):
+    if n == 0:
+        raise ValueError("bottom")
+    yield fail_deep_down.asynq(n - 1)
+
+
+def test_a_long_chain_brings_its_value_up():
+    client = Client()
+
+    @asynq.asynq()
+    def zero():
+        yield client.get("key")
+        result(0)
+
+    assert count_down(DEEP, ConstFuture(0)) == DEEP
+    assert count_down(DEEP, zero.asynq()) == DEEP
+    assert client.requests == [["key"]]
+
+
+def test_a_long_chain_brings_its_error_up():
+    with pytest.raises(ValueError, match="bottom") as info:
+        fail_deep_down(DEEP)
+    levels = 0
+    traceback = info.value.__traceback__ if sys.version_info >= (3,) else sys.exc_info()[2]
+    while traceback is not None:
+        levels += traceback.tb_frame.f_code.co_name == "fail_deep_down"
+        traceback = traceback.tb_next
+    assert levels == DEEP + 1 or sys.version_info < (3,)
+
+
+def test_a_long_chain_can_be_taken_over_by_an_inner_run():
+    client = Client()
+
+    @asynq.asynq()
+    def zero():
+        yield client.get("key")
+        result(0)
+
+    @asynq.asynq()
+    def ask(task):
+        result(task.value())
+        yield
+
+    @asynq.asynq()
+    def outer():
+        chain = count_down.asynq(DEEP, zero.asynq())
+        result((yield chain, ask.asynq(chain)))
+
+    assert outer() == (DEEP, DEEP)
+    assert client.requests == [["key"]]
+
+
+def test_a_long_chain_that_nobody_waits_for_any_longer_is_let_go():
+    client = Client()
+
+    class Refusing(asynq.NonAsyncContext):
+        pass
+
+    @asynq.asynq()
+    def zero():
+        yield client.get("key")
+
+    @asynq.asynq()
+    def refuse():
+        with Refusing():
+            yield count_down.asynq(DEEP, zero.asynq())
+
+    with pytest.raises(AssertionError, match="cannot yield while"):
+        refuse()
+
+
+def test_containers_may_be_nested_deeply():
+    client = Client()
+
+    @asynq.asynq()
+    def nested():
+        structure = client.get("key")
+        for _ in range(1000):
+            structure = [structure]
+        result((yield structure))
+
+    value = nested()
+    for _ in range(1000):
+        (value,) = value
+    assert value == ("client", "key")
+
+
+def test_many_tasks_may_wait_for_one():
+    client = Client()
+
+    @asynq.asynq()
+    def wait_for(task):
+        result((yield task))
+
+    @asynq.asynq()
+    def all_wait():
+        shared = load.asynq()
+        values = yield [wait_for.asynq(shared) for _ in range(10000)]
+        result(set(values))
+
+    @asynq.asynq()
+    def load():
+        result((yield client.get("key")))
+
+    assert all_wait() == {("client", "key")}
+
+
+@asynq.asynq()
+def recurse_without_end(n):
+    yield recurse_without_end.asynq(n + 1)
+
+
+@pytest.fixture
+def at_most_100_deep():
+    former = options.MAX_TASK_STACK_SIZE
+    options.MAX_TASK_STACK_SIZE = 100
+    yield
+    options.MAX_TASK_STACK_SIZE = former
+
+
+def test_recursion_without_end_is_stopped_in_the_task_that_went_too_far(at_most_100_deep):
+    caught = []
+
+    @asynq.asynq()
+    def recurse(n):
+        try:
+            yield recurse.asynq(n + 1)
+        except RuntimeError:
+            caught.append(n)
+            raise
+
+    @asynq.asynq()
+    def with_sibling():
+        client = Client()
+        sibling = count_down.asynq(10, client.get("key"))
+        try:
+            yield recurse.asynq(2), [recurse_without_end.asynq(2)]
+        except RuntimeError as error:
+            message = str(error)
+        yield sibling.is_computed() or none()
+        result(message)
+
+    @asynq.asynq()
+    def none():
+        pass
+
+    assert with_sibling().startswith("Number of scheduled tasks exceeded maximum threshold.")
+    assert caught == list(range(100, 1, -1))
+    assert count_down(50, ConstFuture(1)) == 51
+
+
+def test_width_is_not_bounded_by_the_depth_limit(at_most_100_deep):
+    @asynq.asynq()
+    def wide():
+        result(sum((yield [count_down.asynq(1, ConstFuture(0)) for _ in range(1000)])))
+
+    assert wide() == 1000
+
+
+def test_a_chain_may_be_exactly_as_deep_as_the_limit(at_most_100_deep):
+    assert count_down(99, ConstFuture(0)) == 99
+    with pytest.raises(RuntimeError, match="exceeded maximum threshold"):
+        count_down(100, ConstFuture(0))
+
+
+NESTED_CALLS = """
+import sys
+from asynq import asynq, ConstFuture
+
+reached = [0]
+
+@asynq()
+def plain(n):
+    reached[0] = n
+    plain(n + 1)
+
+@asynq()
+def before_a_yield(n):
+    reached[0] = n
+    before_a_yield(n + 1)
+    yield
+
+@asynq()
+def after_a_yield(n):
+    yield ConstFuture(n)
+    reached[0] = n
+    after_a_yield(n + 1)
+
+class Methods(object):
+    @asynq()
+    def plain(self, n):
+        reached[0] = n
+        self.plain(n + 1)
+
+    @asynq()
+    def generator(self, n):
+        yield ConstFuture(n)
+        reached[0] = n
+        self.generator(n + 1)
+
+for call in (plain, before_a_yield, after_a_yield, Methods().plain, Methods().generator):
+    reached[0] = 0
+    try:
+        call(1)
+    except RuntimeError:
+        print(reached[0])
+"""
+
+
+@pytest.mark.skipif(sys.version_info < (3, 8), reason="older Pythons count C calls twice")
+def test_synchronous_calls_can_be_nested_245_times():
+    output = subprocess.check_output([sys.executable, "-c", NESTED_CALLS])
+    functions = [int(line) for line in output.split()]
+    assert len(functions) == 5
+    assert min(functions[:3]) >= 245
+    assert min(functions[3:]) >= 190

@@ -1,0 +1,257 @@
+"""Nothing of a run is left to the cyclic garbage collector, however the run ends."""
+
+import gc
+import sys
+import weakref
+
+import pytest
+
+import asynq
+from asynq import AsyncTask, FutureBase, get_active_task, result
+from asynq.scheduler import Run
+
+from .helpers import Client, Recorded
+
+pytestmark = pytest.mark.skipif(
+    not hasattr(sys, "getrefcount"), reason="this Python does not count references"
+)
+
+
+@pytest.fixture(autouse=True)
+def collector_off():
+    gc.collect()
+    gc.disable()
+    before.extend(ours())
+    yield
+    del before[:]
+    gc.enable()
+
+
+# What other tests have left behind, and the futures that are constants of modules.
+before = []
+
+
+def ours():
+    return [one for one in gc.get_objects() if isinstance(one, (FutureBase, Run))]
+
+
+def assert_nothing_is_left():
+    """Neither alive nor in a cycle: no future, no run."""
+    known = set(map(id, before))
+    assert [one for one in ours() if id(one) not in known] == []
+
+
+def assert_raises(error_cls, fn, *args):
+    """``pytest.raises`` keeps the error, and so the frames."""
+    try:
+        fn(*args)
+    except error_cls:
+        pass
+    else:
+        raise AssertionError("%s was not raised" % error_cls)
+
+
+@asynq.asynq()
+def load(client, key):
+    value = yield client.get(key)
+    result(value)
+
+
+@asynq.asynq()
+def load_all(client, keys):
+    values = yield [load.asynq(client, key) for key in keys]
+    result(values)
+
+
+@asynq.asynq()
+def fail_after_loading(client, error_cls):
+    yield client.get("key")
+    raise error_cls()
+
+
+@asynq.asynq()
+def wait_for_failure(client, error_cls):
+    yield fail_after_loading.asynq(client, error_cls)
+
+
+def test_a_successful_run_leaves_nothing():
+    client = Client()
+    load_all(client, [1, 2, 3])
+    client.current_batch = None
+    assert_nothing_is_left()
+
+
+def test_a_failed_run_leaves_nothing_once_the_error_is_dropped():
+    client = Client()
+    assert_raises(ValueError, wait_for_failure, client, ValueError)
+    client.current_batch = None
+    assert_nothing_is_left()
+
+
+def test_an_error_raised_in_a_nested_synchronous_call_leaves_nothing():
+    client = Client()
+
+    @asynq.asynq()
+    def outer():
+        yield load.asynq(client, 1)
+        wait_for_failure(client, ValueError)
+
+    assert_raises(ValueError, outer)
+    client.current_batch = None
+    assert_nothing_is_left()
+
+
+def test_a_caught_error_leaves_nothing():
+    client = Client()
+
+    @asynq.asynq()
+    def outer():
+        try:
+            yield wait_for_failure.asynq(client, ValueError)
+        except ValueError:
+            pass
+        yield load.asynq(client, 1)
+
+    outer()
+    client.current_batch = None
+    assert_nothing_is_left()
+
+
+def test_a_failed_flush_leaves_nothing():
+    client = Client()
+    client.fails_with = ValueError
+    assert_raises(ValueError, load_all, client, [1, 2])
+    client.fails_with = client.current_batch = None
+    assert_nothing_is_left()
+
+
+def test_an_error_caught_in_a_flush_and_given_to_an_item_leaves_nothing():
+    class Batch(asynq.BatchBase):
+        def _try_switch_active_batch(self):
+            pass
+
+        def _flush(self):
+            for item in self.items:
+                try:
+                    raise ValueError()
+                except ValueError as error:
+                    item.set_error(error)
+
+    @asynq.asynq()
+    def load_one():
+        yield asynq.BatchItemBase(Batch())
+
+    assert_raises(ValueError, load_one)
+    if sys.version_info >= (3,):
+        assert_nothing_is_left()
+
+
+def test_a_cancelled_batch_leaves_nothing():
+    client = Client()
+    items = [client.get(1), client.get(2)]
+    client.current_batch.cancel()
+    assert items[0].error() is items[1].error()
+    del items[:]
+    client.current_batch = None
+    assert_nothing_is_left()
+
+
+def test_contexts_leave_nothing():
+    client = Client()
+    log = []
+
+    @asynq.asynq()
+    def inside(name, key):
+        with Recorded(log, name):
+            yield load.asynq(client, key)
+
+    @asynq.asynq()
+    def both():
+        yield inside.asynq("a", 1), inside.asynq("b", 2)
+
+    both()
+    client.current_batch = None
+    assert_nothing_is_left()
+
+
+def test_a_context_that_fails_leaves_nothing():
+    client = Client()
+
+    class Bad(asynq.AsyncContext):
+        def resume(self):
+            pass
+
+        def pause(self):
+            raise ValueError()
+
+    @asynq.asynq()
+    def inside():
+        with Bad():
+            yield load.asynq(client, 1)
+
+    assert_raises(ValueError, inside)
+    client.current_batch = None
+    assert_nothing_is_left()
+
+
+def test_tasks_that_never_ran_leave_nothing():
+    client = Client()
+    load.asynq(client, 1)
+    client.current_batch = None
+    assert_nothing_is_left()
+
+
+def test_a_knot_leaves_nothing_once_the_error_is_dropped():
+    @asynq.asynq()
+    def wait(future):
+        yield future
+
+    assert_raises(asynq.AsyncTaskError, wait, FutureBase())
+    assert_nothing_is_left()
+
+
+def test_an_interrupted_run_leaves_nothing():
+    client = Client()
+    client.fails_with = KeyboardInterrupt
+    assert_raises(KeyboardInterrupt, load_all, client, [1, 2])
+    client.fails_with = client.current_batch = None
+    assert_nothing_is_left()
+
+
+def test_a_finished_task_holds_neither_its_ancestors_nor_its_body():
+    tasks = []
+    client = Client()
+
+    @asynq.asynq()
+    def child():
+        tasks.append(get_active_task())
+        assert tasks[0].creator is parent_task()
+        yield client.get(1)
+
+    @asynq.asynq()
+    def parent():
+        tasks_of_parent.append(weakref.ref(get_active_task()))
+        yield child.asynq()
+
+    tasks_of_parent = []
+
+    def parent_task():
+        return tasks_of_parent[0]()
+
+    parent()
+    assert tasks[0].creator is None
+    assert parent_task() is None
+    assert tasks[0]._dependencies == []
+    assert isinstance(tasks.pop(), AsyncTask)
+
+
+def test_an_error_keeps_the_frames_of_the_users_code_for_post_mortems():
+    client = Client()
+    try:
+        wait_for_failure(client, ValueError)
+    except ValueError:
+        traceback = sys.exc_info()[2]
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    assert traceback.tb_frame.f_locals["client"] is client
+    del traceback
