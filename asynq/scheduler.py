@@ -160,6 +160,7 @@ class Run(object):
 
         """
         ready = self.ready
+        scheduler = self.scheduler
         while not ready:
             if self.task.is_computed():
                 return False
@@ -167,11 +168,14 @@ class Run(object):
                 ready.extend(reversed(self.woken))
                 del self.woken[:]
                 continue
-            batch = self.scheduler.next_batch()
+            scheduler.active_task = self.caller
+            if scheduler.scope is not self._scope:
+                # A context may refuse, and so make the task ready that waits for its task.
+                scheduler.switch(self._scope)
+                continue
+            batch = scheduler.next_batch()
             if batch is not None:
-                self.scheduler.active_task = self.caller
-                self.scheduler.switch(self._scope)
-                self.scheduler.flush(batch)
+                scheduler.flush(batch)
             elif not self.woken:
                 _knots.untie(self)
         return True

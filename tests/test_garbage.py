@@ -190,6 +190,7 @@ def test_a_context_that_fails_leaves_nothing():
             yield load.asynq(client, 1)
 
     assert_raises(ValueError, inside)
+    client.current_batch.cancel()  # it was not flushed, and holds its item
     client.current_batch = None
     assert_nothing_is_left()
 

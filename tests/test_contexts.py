@@ -1,0 +1,506 @@
+"""Contexts are active exactly while their task, or what it waits for, runs."""
+
+import gc
+
+import pytest
+
+import asynq
+from asynq import (
+    AsyncContext,
+    AsyncTaskError,
+    ConstFuture,
+    Future,
+    NonAsyncContext,
+    get_active_task,
+    get_scheduler,
+    result,
+)
+from asynq.contexts import enter_context, leave_context
+
+from .helpers import Client, Recorded
+
+
+@pytest.fixture
+def log():
+    return []
+
+
+@pytest.fixture
+def client(log):
+    client = Client()
+    get_scheduler().on_before_batch_flush.subscribe(before_flush)
+    before_flush.log = log
+    yield client
+    get_scheduler().on_before_batch_flush.unsubscribe(before_flush)
+
+
+def before_flush(batch):
+    before_flush.log.append("flush")
+
+
+@asynq.asynq()
+def load(client, log, name):
+    log.append(name)
+    yield client.get(name)
+    log.append(name + " again")
+
+
+def test_a_parents_contexts_stay_active_while_its_children_run(log, client):
+    @asynq.asynq()
+    def parent():
+        with Recorded(log, "p"):
+            yield load.asynq(client, log, "c1"), load.asynq(client, log, "c2")
+
+    parent()
+    assert log == ["+p", "c1", "c2", "-p", "flush", "+p", "c1 again", "c2 again", "-p"]
+
+
+def test_a_siblings_contexts_are_paused(log, client):
+    @asynq.asynq()
+    def inside(name):
+        with Recorded(log, name):
+            yield load.asynq(client, log, name)
+
+    @asynq.asynq()
+    def root():
+        with Recorded(log, "root"):
+            yield inside.asynq("a"), inside.asynq("b")
+
+    root()
+    assert log == (
+        ["+root", "+a", "a", "-a", "+b", "b", "-b", "-root", "flush"]
+        + ["+root", "+a", "a again", "-a", "+b", "b again", "-b", "-root"]
+    )
+
+
+def test_nothing_is_paused_for_children_that_are_not_blocked(log):
+    @asynq.asynq()
+    def child():
+        yield ConstFuture(1)
+
+    @asynq.asynq()
+    def parent():
+        with Recorded(log, "p"):
+            yield child.asynq(), Future(lambda: log.append("lazy")), child.asynq()
+            yield None
+
+    parent()
+    assert log == ["+p", "lazy", "-p"]
+
+
+def test_several_contexts_are_paused_in_reverse_and_resumed_in_order(log, client):
+    @asynq.asynq()
+    def parent():
+        with Recorded(log, "a"), Recorded(log, "b"):
+            yield client.get(1)
+
+    parent()
+    assert log == ["+a", "+b", "-b", "-a", "flush", "+a", "+b", "-b", "-a"]
+
+
+def test_a_task_runs_in_the_contexts_of_who_waits_for_it_not_of_who_made_it(log, client):
+    @asynq.asynq()
+    def root():
+        with Recorded(log, "made"):
+            made_inside = load.asynq(client, log, "inside")
+            made_outside = load.asynq(client, log, "outside")
+        yield made_inside
+        with Recorded(log, "waited"):
+            yield made_outside
+
+    root()
+    assert log == (
+        ["+made", "-made", "inside", "flush", "inside again"]
+        + ["+waited", "outside", "-waited", "flush", "+waited", "outside again", "-waited"]
+    )
+
+
+def test_a_shared_child_runs_in_the_contexts_of_the_parent_that_reaches_it_first(log, client):
+    @asynq.asynq()
+    def wait(name, task):
+        with Recorded(log, name):
+            yield task
+
+    @asynq.asynq()
+    def root():
+        shared = load.asynq(client, log, "shared")
+        yield wait.asynq("a", shared), wait.asynq("b", shared)
+
+    root()
+    assert log == (
+        ["+a", "shared", "-a", "+b", "-b", "flush"]
+        + ["+a", "shared again", "-a", "+b", "-b"]
+    )
+
+
+def test_the_contexts_of_the_caller_stay_active_in_a_synchronous_call(log, client):
+    @asynq.asynq()
+    def inner():
+        with Recorded(log, "inner"):
+            yield client.get(1)
+
+    @asynq.asynq()
+    def outer():
+        with Recorded(log, "outer"):
+            inner()
+            yield client.get(2)
+
+    outer()
+    assert log == (
+        ["+outer", "+inner", "-inner", "flush", "+inner", "-inner"]
+        + ["-outer", "flush", "+outer", "-outer"]
+    )
+
+
+def test_a_context_entered_outside_of_tasks_is_left_alone(log, client):
+    with Recorded(log, "outside") as context:
+        assert context._active_task is None
+        load(client, log, "a")
+    assert log == ["+outside", "a", "flush", "a again", "-outside"]
+
+
+def test_the_active_task_is_noted_while_the_context_is_entered(log):
+    context = Recorded(log, "c")
+
+    @asynq.asynq()
+    def enter():
+        with context as entered:
+            assert entered is context
+            assert context._active_task is get_active_task()
+            assert list(get_active_task()._contexts.values()) == [context]
+        assert list(get_active_task()._contexts.values()) == []
+
+    enter()
+    assert not hasattr(context, "_active_task")
+
+
+def test_one_task_may_enter_a_context_again_nested_or_later(log, client):
+    @asynq.asynq()
+    def enter():
+        context = Recorded(log, "c")
+        with context:
+            with context:
+                yield client.get(1)
+            log.append("still")
+        with context:
+            pass
+
+    enter()
+    assert log == ["+c", "-c", "flush", "+c", "still", "-c", "+c", "-c"]
+
+
+def test_two_tasks_cannot_be_in_one_context(log, client):
+    context = Recorded(log, "c")
+
+    @asynq.asynq()
+    def enter():
+        with context:
+            yield client.get(1)
+
+    @asynq.asynq()
+    def root():
+        yield enter.asynq(), enter.asynq()
+
+    with pytest.raises(AsyncTaskError, match="Cure: one context object for each task"):
+        root()
+    assert not context.active
+    assert log == ["+c", "-c", "flush", "+c", "-c"]
+
+
+def test_an_error_of_resume_on_entering_is_raised_there(log):
+    class Bad(AsyncContext):
+        def resume(self):
+            raise ValueError("resume")
+
+        def pause(self):
+            log.append("paused")
+
+    @asynq.asynq()
+    def enter():
+        try:
+            with Bad():
+                log.append("inside")
+        except ValueError:
+            log.append(list(get_active_task()._contexts))
+        yield None
+
+    enter()
+    assert log == [[]]
+
+
+class Refusing(Recorded):
+    """Raises at the given calls of pause or resume, after having done its part."""
+
+    def __init__(self, log, name, at_pause=None, at_resume=None):
+        super(Refusing, self).__init__(log, name)
+        self.at_pause = at_pause
+        self.at_resume = at_resume
+        self.resumed = self.paused = 0
+
+    def resume(self):
+        self.resumed += 1
+        if self.resumed == self.at_resume:
+            self.log.append("!+" + self.name)
+            raise ValueError("resume " + self.name)
+        super(Refusing, self).resume()
+
+    def pause(self):
+        super(Refusing, self).pause()
+        self.paused += 1
+        if self.paused == self.at_pause:
+            raise ValueError("pause " + self.name)
+
+
+def test_an_error_of_pause_fails_the_task_that_entered_the_context(log, client):
+    seen = []
+
+    @asynq.asynq()
+    def inside():
+        try:
+            with Recorded(log, "outer"), Refusing(log, "a", at_pause=1), Recorded(log, "b"):
+                yield client.get(1)
+        except ValueError:
+            seen.append("must not be seen by the body")
+        finally:
+            seen.append("finally")
+
+    @asynq.asynq()
+    def root():
+        try:
+            yield inside.asynq()
+        except ValueError as error:
+            seen.append(str(error))
+        yield client.get(2)
+
+    root()
+    assert seen == ["finally", "pause a"]
+    assert log == ["+outer", "+a", "+b", "-b", "-a", "-outer", "flush"]
+    # The item was made and is sent, though nobody waits for it any longer.
+    assert client.requests == [[1, 2]]
+
+
+def test_the_last_error_of_several_pauses_counts(log, client):
+    @asynq.asynq()
+    def inside():
+        with Refusing(log, "a", at_pause=1), Refusing(log, "b", at_pause=1):
+            yield client.get(1)
+
+    with pytest.raises(ValueError, match="pause a"):
+        inside()
+    assert log == ["+a", "+b", "-b", "-a"]
+
+
+def test_the_first_error_of_several_resumes_counts_and_all_others_are_resumed(log, client):
+    @asynq.asynq()
+    def inside():
+        with Refusing(log, "a", at_resume=2), Refusing(log, "b", at_resume=2), Recorded(log, "c"):
+            yield client.get(1)
+
+    with pytest.raises(ValueError, match="resume a"):
+        inside()
+    assert log == ["+a", "+b", "+c", "-c", "-b", "-a", "flush", "!+a", "!+b", "+c", "-c"]
+
+
+def test_when_a_parents_context_refuses_its_children_are_not_run(log, client):
+    @asynq.asynq()
+    def parent():
+        with Refusing(log, "p", at_resume=2):
+            yield load.asynq(client, log, "child")
+
+    @asynq.asynq()
+    def root():
+        try:
+            yield parent.asynq()
+        except ValueError:
+            log.append("caught")
+        yield load.asynq(client, log, "other")
+
+    root()
+    assert log == ["+p", "child", "-p", "flush", "!+p", "caught", "other", "flush", "other again"]
+
+
+def test_a_context_that_a_task_never_leaves_is_paused_when_the_task_ends(log, client):
+    context = Recorded(log, "c")
+
+    @asynq.asynq()
+    def enter():
+        context.__enter__()
+        yield client.get(1)
+
+    @asynq.asynq()
+    def enter_and_fail():
+        Recorded(log, "d").__enter__()
+        yield client.get(1)
+        raise ValueError()
+
+    enter()
+    with pytest.raises(ValueError):
+        enter_and_fail()
+    assert log == ["+c", "-c", "flush", "+c", "-c", "+d", "-d", "flush", "+d", "-d"]
+
+
+def test_an_abandoned_task_pauses_nothing_twice(log, client):
+    @asynq.asynq()
+    def inside():
+        with Recorded(log, "inside"):
+            yield client.get(1)
+
+    @asynq.asynq()
+    def parent(task):
+        with Refusing(log, "parent", at_pause=1):
+            yield task
+
+    @asynq.asynq()
+    def root():
+        try:
+            yield parent.asynq(inside.asynq())
+        except ValueError:
+            pass
+
+    root()
+    gc.collect()
+    assert log == ["+parent", "+inside", "-inside", "-parent"]
+
+
+def test_an_error_of_pause_on_leaving_is_raised_in_the_body(log):
+    @asynq.asynq()
+    def inside():
+        try:
+            with Refusing(log, "a", at_pause=1):
+                pass
+        except ValueError as error:
+            result(str(error))
+
+    assert inside() == "pause a"
+
+
+def test_leaving_in_another_order_than_entering_works(log, client):
+    @asynq.asynq()
+    def inside():
+        a, b = Recorded(log, "a"), Recorded(log, "b")
+        a.__enter__()
+        b.__enter__()
+        a.__exit__(None, None, None)
+        yield client.get(1)
+        b.__exit__(None, None, None)
+
+    inside()
+    assert log == ["+a", "+b", "-a", "-b", "flush", "+b", "-b"]
+
+
+def test_equal_contexts_are_told_apart(log, client):
+    class Equal(Recorded):
+        def __eq__(self, other):
+            return True
+
+        __hash__ = None
+
+    @asynq.asynq()
+    def inside():
+        with Equal(log, "a"), Equal(log, "b"):
+            yield client.get(1)
+
+    inside()
+    assert log == ["+a", "+b", "-b", "-a", "flush", "+a", "+b", "-b", "-a"]
+
+
+def test_contexts_can_be_registered_by_hand(log, client):
+    context = Recorded(log, "c")
+
+    @asynq.asynq()
+    def inside():
+        task = enter_context(context)
+        assert task is get_active_task()
+        context.resume()
+        yield client.get(1)
+        leave_context(context, task)
+        context.pause()
+
+    inside()
+    assert enter_context(context) is None
+    leave_context(context, None)
+    assert log == ["+c", "-c", "flush", "+c", "-c"]
+
+
+def test_base_contexts_say_what_to_define():
+    with pytest.raises(NotImplementedError, match="AsyncContext must define resume()"):
+        AsyncContext().resume()
+    with pytest.raises(NotImplementedError, match="AsyncContext must define pause()"):
+        AsyncContext().pause()
+
+
+class NonAsync(NonAsyncContext):
+    pass
+
+
+def test_inside_a_non_async_context_a_task_may_yield_what_does_not_block(client):
+    @asynq.asynq()
+    def child():
+        yield ConstFuture(1)
+
+    @asynq.asynq()
+    def inside():
+        with NonAsync() as entered:
+            assert entered is None
+            yield None
+            yield ConstFuture(1), Future(lambda: 2), child.asynq()
+
+    inside()
+
+
+def test_inside_a_non_async_context_a_task_must_not_be_blocked(client):
+    @asynq.asynq()
+    def child():
+        yield client.get(1)
+
+    @asynq.asynq()
+    def inside():
+        with NonAsync():
+            yield child.asynq()
+
+    @asynq.asynq()
+    def root():
+        try:
+            yield inside.asynq()
+        except AssertionError as error:
+            result(str(error))
+
+    message = root()
+    assert message.startswith("Task @asynq ")
+    assert "inside" in message
+    assert " cannot yield while <" in message
+    assert message.endswith(" is active")
+
+
+def test_inside_a_non_async_context_synchronous_calls_are_allowed(client):
+    @asynq.asynq()
+    def child():
+        result((yield client.get(1)))
+
+    @asynq.asynq()
+    def inside():
+        with NonAsync():
+            child()
+        yield None
+
+    inside()
+    assert client.requests == [[1]]
+
+
+def test_a_non_async_context_means_nothing_outside_of_tasks(client):
+    with NonAsync():
+        load(client, [], "a")
+    with pytest.raises(AssertionError, match="Task None cannot yield while"):
+        NonAsync().resume()
+
+
+def test_where_no_context_is_used_no_scope_is_made(client):
+    scopes = []
+
+    @asynq.asynq()
+    def child():
+        yield client.get(1)
+        scopes.append(get_scheduler().scope)
+
+    child()
+    assert scopes == [None]
