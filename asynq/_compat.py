@@ -92,15 +92,13 @@ else:
 
 
 def reraise(error, traceback):
-    """Raise ``error`` with exactly ``traceback`` below the frames that it passes from here on.
-
-    The names are dropped because the traceback will hold this frame, and the frame the error:
-    see test_garbage.py.
-
-    """
+    """Raise ``error`` with exactly ``traceback`` below the frames that it passes from here on."""
     try:
-        six.reraise(type(error), error, traceback)
+        if six.PY2:  # pragma: no cover
+            six.reraise(type(error), error, traceback)
+        raise error.with_traceback(traceback)
     finally:
+        # The traceback holds this frame: see test_garbage.py.
         del error, traceback
 
 

@@ -87,8 +87,9 @@ class AsyncTask(FutureBase):
         "_scope",
         # How many tasks wait for one another down to this one.
         "_depth",
-        # Set by the observer that collects performance records.
+        # Set by an observer: the performance record, and what options.KEEP_DEPENDENCIES keeps.
         "_profile",
+        "_kept_dependencies",
     )
 
 
@@ -256,8 +257,7 @@ class AsyncTask(FutureBase):
         if watch.observer is not None:
             watch.observer.task_exits(self, value, None)
         self._body = self.creator = None
-        if not options.KEEP_DEPENDENCIES:
-            self._yielded = None
+        self._yielded = None
         if self._scope is not None:
             error = self._scope.close(self)
             if error is not None:
@@ -272,8 +272,7 @@ class AsyncTask(FutureBase):
         if watch.observer is not None:
             watch.observer.task_exits(self, None, error)
         self._body = self.creator = None
-        if not options.KEEP_DEPENDENCIES:
-            self._yielded = None
+        self._yielded = None
         if self._scope is not None:
             self._scope.close(self)
         self._error = error
@@ -477,8 +476,10 @@ class AsyncTask(FutureBase):
 
     @property
     def _dependencies(self):
-        """The futures that it waits for, computed or not; those of its last yield, in the end,
-        if ``options.KEEP_DEPENDENCIES`` is on."""
+        """The futures that it waits for; all it ever waited for with KEEP_DEPENDENCIES."""
+        kept = getattr(self, "_kept_dependencies", None)
+        if kept is not None:
+            return kept
         return [] if self.running else self._awaited()
 
     def _awaited(self):

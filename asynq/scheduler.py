@@ -187,7 +187,7 @@ class Run(object):
         self.adopted.add(task)
 
     def abort(self, error):
-        """End everything this run drives with ``error``: it is nobody's in particular.
+        """End everything that this run has begun with ``error``: it is nobody's in particular.
 
         Bodies are closed, innermost first, with all contexts paused.
 
@@ -196,21 +196,20 @@ class Run(object):
         """
         traceback = user_traceback(get_traceback(error))
         scheduler = self.scheduler
+        roots = [self.task] + self.ready + self.woken
+        if scheduler.active_task is not self.caller:
+            roots.append(scheduler.active_task)
+        scheduler.active_task = self.caller
         try:
             scheduler.switch(self._scope)
         except INTERRUPTS:
             pass  # ``error`` is on its way already
-        roots = [self.task]
-        if scheduler.active_task is not self.caller:
-            roots.append(scheduler.active_task)
-        roots.extend(self.ready)
-        roots.extend(self.woken)
         for task in reversed(_knots.reachable(roots, self)):
-            try:
-                task._abort(error)
-            except INTERRUPTS:
-                pass
-        del self.ready[:], self.woken[:]
+            if task._pending == RUNNING or task not in (self.adopted or ()):
+                try:
+                    task._abort(error)
+                except INTERRUPTS:
+                    pass
         self.task = None
         return traceback
 
@@ -220,14 +219,15 @@ class Run(object):
         outer = self.outer
         if scheduler.scope is not self._scope:
             scheduler.switch(self._scope)
-        if self.adopted is not None:
-            # What is left goes on in the outer run.
-            self.adopted = None
-            if outer is not None:
-                self.ready, self.woken = outer.ready, outer.woken
-        elif outer is None and scheduler._batches:
+        if outer is None:
             scheduler.forget_batches()
-        self.outer = self.caller = None
+            del self.ready[:], self.woken[:]
+        elif self.adopted is not None:
+            # What is left of them goes on in the outer run, whoever wakes it.
+            outer.woken.extend(reversed(self.ready))
+            outer.woken.extend(self.woken)
+            self.ready, self.woken = outer.ready, outer.woken
+        self.outer = self.caller = self.adopted = None
 
     def take_task(self):
         """Return the task and forget it."""

@@ -1,0 +1,314 @@
+"""What can never be computed is an error that names the tasks, never a hang."""
+
+import pytest
+
+import asynq
+from asynq import AsyncTaskError, FutureBase, get_active_task, get_scheduler, result
+from asynq.debug import options
+from asynq.tools import deduplicate
+
+from .helpers import Client
+
+KNOT = "Can't proceed further: "
+
+
+@pytest.fixture(autouse=True)
+def quiet_and_clean():
+    options.DUMP_PRE_ERROR_STATE = False
+    yield
+    options.DUMP_PRE_ERROR_STATE = True
+    assert get_active_task() is None
+    assert "(0 tasks, 0 batches; active task: None)" in str(get_scheduler())
+
+
+@asynq.asynq()
+def wait_for(future):
+    result((yield future))
+
+
+@asynq.asynq()
+def wait_for_named(tasks, name):
+    result((yield tasks[name]))
+
+
+def test_a_future_that_nobody_computes_is_an_error_that_names_it_and_who_waits():
+    @asynq.asynq()
+    def outer():
+        yield wait_for.asynq(promise)
+
+    promise = FutureBase()
+    with pytest.raises(AsyncTaskError) as info:
+        outer()
+    text = str(info.value)
+    assert text.startswith(KNOT)
+    assert "test_knots.outer -> tests.test_knots.wait_for -> <class 'asynq.futures.FutureBase'>" in text
+    assert "nobody is going to compute <class 'asynq.futures.FutureBase'> (isn't computed)" in text
+    assert "Cure: have its set_value() or set_error() called" in text
+
+
+def test_the_error_can_be_caught_by_the_task_that_yielded():
+    @asynq.asynq()
+    def careful():
+        try:
+            yield FutureBase()
+        except AsyncTaskError:
+            result("caught")
+
+    assert careful() == "caught"
+
+
+def test_work_that_is_not_in_the_knot_finishes_first():
+    client = Client()
+    log = []
+
+    @asynq.asynq()
+    def load(key):
+        log.append((yield client.get(key)))
+
+    @asynq.asynq()
+    def root():
+        try:
+            yield FutureBase(), load.asynq("a"), [load.asynq("b")]
+        except AsyncTaskError:
+            log.append("knot")
+        yield load.asynq("c")
+
+    root()
+    assert log == [("client", "a"), ("client", "b"), "knot", ("client", "c")]
+    assert client.requests == [["a", "b"], ["c"]]
+
+
+def test_each_of_several_knots_is_an_error():
+    @asynq.asynq()
+    def careful(future):
+        try:
+            yield future
+        except AsyncTaskError:
+            result("caught")
+
+    @asynq.asynq()
+    def root():
+        result((yield careful.asynq(FutureBase()), careful.asynq(FutureBase())))
+
+    assert root() == ("caught", "caught")
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 100])
+def test_tasks_that_wait_for_one_another_are_an_error(length):
+    tasks = {}
+    for i in range(length):
+        tasks[i] = wait_for_named.asynq(tasks, (i + 1) % length)
+    with pytest.raises(AsyncTaskError) as info:
+        tasks[0].value()
+    text = str(info.value)
+    assert "they wait for one another" in text
+    if length == 100:
+        assert "-> ... 82 more ... ->" in text
+    else:
+        assert " -> ".join(["tests.test_knots.wait_for_named"] * (length + 1)) in text
+    assert all(task.is_computed() for task in tasks.values())
+
+
+def test_a_cycle_can_be_broken_by_the_task_that_closes_it():
+    tasks = {}
+
+    @asynq.asynq()
+    def closes():
+        try:
+            yield tasks["opens"]
+        except AsyncTaskError:
+            result("broken")
+
+    @asynq.asynq()
+    def opens():
+        result((yield tasks["closes"]))
+
+    tasks.update(opens=opens.asynq(), closes=closes.asynq())
+    assert tasks["opens"].value() == "broken"
+
+
+def test_a_task_called_synchronously_from_inside_itself_is_an_error():
+    caught = []
+
+    @asynq.asynq()
+    def calls_itself():
+        try:
+            get_active_task().value()
+        except AsyncTaskError as error:
+            caught.append(str(error))
+        yield None
+        result("went on")
+
+    assert calls_itself() == "went on"
+    assert "calls_itself -> " in caught[0]
+    assert "they wait for one another" in caught[0]
+
+
+def test_a_task_that_synchronously_calls_what_waits_for_it_is_an_error():
+    tasks = {}
+
+    @asynq.asynq()
+    def child():
+        try:
+            tasks["parent"].value()
+        except AsyncTaskError as error:
+            result(str(error))
+        yield None
+
+    @asynq.asynq()
+    def parent():
+        result((yield child.asynq()))
+
+    tasks["parent"] = parent.asynq()
+    text = tasks["parent"].value()
+    assert "child -> " in text and "parent -> " in text
+    assert "yield instead of calling synchronously" in text
+
+
+def test_a_new_task_in_a_synchronous_call_that_waits_for_the_caller_gets_the_error():
+    log = []
+
+    @asynq.asynq()
+    def waits(task):
+        try:
+            yield task
+        except AsyncTaskError:
+            log.append("in the task that yielded")
+            result(1)
+
+    @asynq.asynq()
+    def caller():
+        log.append(waits(get_active_task()))
+        yield None
+
+    caller()
+    assert log == ["in the task that yielded", 1]
+
+
+def test_deduplicated_functions_that_wait_for_one_another_are_an_error():
+    @deduplicate()
+    @asynq.asynq()
+    def ping():
+        yield pong.asynq()
+
+    @deduplicate()
+    @asynq.asynq()
+    def pong():
+        yield ping.asynq()
+
+    with pytest.raises(AsyncTaskError, match="they wait for one another"):
+        ping()
+
+
+def test_a_knot_inside_an_inner_run_leaves_the_outer_one_alone():
+    client = Client()
+
+    @asynq.asynq()
+    def calls():
+        with pytest.raises(AsyncTaskError):
+            wait_for(FutureBase())
+        result((yield client.get("a")))
+
+    @asynq.asynq()
+    def root():
+        result((yield calls.asynq(), client.get("b")))
+
+    assert root() == (("client", "a"), ("client", "b"))
+
+
+def test_an_inner_run_does_not_give_up_while_a_batch_of_the_outer_one_is_pending():
+    client = Client()
+    promise = FutureBase()
+
+    def fulfil(item):
+        promise.set_value("fulfilled by the flush")
+
+    @asynq.asynq()
+    def calls():
+        result(wait_for(promise))
+        yield
+
+    @asynq.asynq()
+    def root():
+        item = client.get("a")
+        item.on_computed.subscribe(fulfil)
+        result((yield item, calls.asynq()))
+
+    assert root() == (("client", "a"), "fulfilled by the flush")
+
+
+def test_a_future_fulfilled_by_an_outer_task_is_a_knot_for_an_inner_run_only():
+    promise = FutureBase()
+    log = []
+
+    @asynq.asynq()
+    def impatient():
+        with pytest.raises(AsyncTaskError):
+            wait_for(promise)
+        yield None
+
+    @asynq.asynq()
+    def waits():
+        log.append((yield promise))
+
+    @asynq.asynq()
+    def fulfils():
+        promise.set_value(5)
+
+    @asynq.asynq()
+    def root():
+        yield waits.asynq(), impatient.asynq(), fulfils.asynq()
+
+    root()
+    assert log == [5]
+
+
+def test_a_future_that_fails_to_compute_itself_is_a_knot():
+    class Lazy(FutureBase):
+        def _compute(self):
+            pass
+
+    with pytest.raises(AsyncTaskError, match="nobody is going to compute"):
+        wait_for(Lazy())
+
+
+def test_the_state_is_dumped_before_the_error(capsys):
+    options.DUMP_PRE_ERROR_STATE = True
+    with pytest.raises(AsyncTaskError):
+        wait_for(FutureBase())
+    assert "--- Pre-error state dump: " in capsys.readouterr().out
+
+
+def test_a_task_of_another_thread_is_an_error_that_says_so():
+    import threading
+
+    started = []
+    client = Client()
+    errors = []
+
+    @asynq.asynq()
+    def slow():
+        yield client.get("a")
+
+    def ask():
+        try:
+            started[0].value()
+        except AsyncTaskError as error:
+            errors.append(str(error))
+
+    @asynq.asynq()
+    def asks_in_a_thread():
+        thread = threading.Thread(target=ask)
+        thread.start()
+        thread.join()
+        yield None
+
+    @asynq.asynq()
+    def root():
+        started.append(slow.asynq())
+        yield started[0], asks_in_a_thread.asynq()
+
+    root()
+    assert len(errors) == 1
+    assert "was started in another thread (MainThread / " in errors[0]
+    assert "Cure: wait for it where it was started" in errors[0]
