@@ -170,6 +170,7 @@ class PureAsyncDecoratorBinder(_Bound):
     __doc__ = property(_get_doc)
 
     def is_pure_async_fn(self):
+        """Whether calling this returns a future."""
         return self.decorator.is_pure_async_fn()
 
     def __call__(self, *args, **kwargs):
@@ -183,6 +184,7 @@ class AsyncDecoratorBinder(_Bound):
     __doc__ = property(_get_doc)
 
     def is_pure_async_fn(self):
+        """Whether calling this returns a future."""
         return self.decorator.is_pure_async_fn()
 
     def asynq(self, *args, **kwargs):

@@ -1,0 +1,125 @@
+"""Imports point downwards: the table below is the plan of the package."""
+
+import ast
+import os
+import subprocess
+import sys
+
+import pytest
+
+import asynq
+
+PACKAGE = os.path.dirname(os.path.abspath(asynq.__file__))
+
+LAYERS = [
+    ["_compat", "_debug", "profiler"],
+    ["futures", "_knots", "scheduler"],
+    ["_structures", "contexts", "async_task", "batching"],
+    ["decorators", "utils"],
+    ["scoped_value", "tools", "generator", "mock", "mock_"],
+    ["debug"],
+    ["__init__"],
+]
+# The order inside a layer counts, too: a module imports from those on its left.
+ORDER = [module for layer in LAYERS for module in layer]
+
+# Modules whose business is with users' code, built from public names of the others only.
+ABOVE_THE_CORE = LAYERS[4]
+SHARED_HELPERS = {"_compat", "_debug"}
+
+
+def modules():
+    return sorted(name[:-3] for name in os.listdir(PACKAGE) if name.endswith(".py"))
+
+
+def tree_of(module):
+    with open(os.path.join(PACKAGE, module + ".py")) as source:
+        return ast.parse(source.read())
+
+
+def imports_of(tree):
+    """Pairs of the module of the package that is imported from, and the name; both may be None."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.split(".")[0] == "asynq":
+                    yield "asynq itself", alias.name
+        elif isinstance(node, ast.ImportFrom):
+            if node.level == 0 and (node.module or "").split(".")[0] == "asynq":
+                yield "asynq itself", node.module
+            elif node.level and node.module is None:
+                for alias in node.names:
+                    yield alias.name, None
+            elif node.level:
+                for alias in node.names:
+                    yield node.module, alias.name
+
+
+def test_every_module_has_its_place():
+    assert sorted(ORDER) == modules()
+
+
+@pytest.mark.parametrize("module", ORDER)
+def test_imports_point_downwards(module):
+    below = ORDER[: ORDER.index(module)]
+    assert [found for found, _ in imports_of(tree_of(module)) if found not in below] == []
+
+
+@pytest.mark.parametrize("module", ABOVE_THE_CORE)
+def test_what_is_built_on_top_uses_public_names_only(module):
+    private = [
+        (found, name)
+        for found, name in imports_of(tree_of(module))
+        if name is not None and name.startswith("_") and found not in SHARED_HELPERS
+    ]
+    assert private == []
+
+
+@pytest.mark.parametrize("module", ORDER)
+def test_no_function_imports_from_the_package(module):
+    for node in ast.walk(tree_of(module)):
+        if isinstance(node, ast.FunctionDef):
+            assert list(imports_of(node)) == []
+
+
+def test_the_scheduler_knows_no_classes_of_futures():
+    tree = tree_of("scheduler")
+    assert {found for found, _ in imports_of(tree)} == {"_compat", "_debug", "_knots", "futures"}
+    called = [
+        node.func.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    ]
+    assert "isinstance" not in called
+
+
+@pytest.mark.parametrize(
+    "module", ["futures", "scheduler", "_knots", "_structures", "contexts", "async_task", "batching"]
+)
+def test_the_core_knows_nothing_of_what_is_dumped(module):
+    names = [node.attr for node in ast.walk(tree_of(module)) if isinstance(node, ast.Attribute)]
+    assert [name for name in names if name.startswith(("DUMP_", "COLLECT_"))] == []
+
+
+def run_python(code):
+    return subprocess.check_output([sys.executable, "-W", "error", "-c", code]).decode()
+
+
+def test_importing_asynq_changes_nothing_but_the_exception_hook():
+    output = run_python(
+        """
+import sys
+import qcore, six, unittest.mock, logging, linecache  # what it is built on
+before = set(sys.modules)
+hook = sys.excepthook
+import asynq
+new = {name.split(".")[0] for name in set(sys.modules) - before}
+print(sorted(new))
+print(sys.excepthook is asynq.debug.async_exception_hook, asynq.debug.original_hook is hook)
+asynq.debug.detach_exception_hook()
+print(sys.excepthook is hook)
+""".replace(
+            "unittest.mock, ", "unittest.mock, " if sys.version_info >= (3,) else ""
+        )
+    )
+    assert output.splitlines() == ["['asynq']", "True True", "True"]
