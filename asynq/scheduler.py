@@ -404,13 +404,13 @@ class TaskScheduler(object):
     def dump(self, indent=0):
         """Print the state: what may run, and the pending batches."""
         write(safe_str(self), indent)
-        for title, things in (("Task queue:", self._tasks), ("Batches:", self._batches)):
-            if things:
-                write(title, indent + 1)
-                for thing in things:
-                    write(safe_str(thing), indent + 2)
-            else:
-                write("%s none" % title, indent + 1)
+        for title, things, none in (
+            ("Task queue:", self._tasks, "No tasks in task queue."),
+            ("Batches:", self._batches, "No batches."),
+        ):
+            write(title if things else none, indent + 1)
+            for thing in things:
+                write(safe_str(thing), indent + 2)
 
     def try_time_based_dump(self, last_task=None):
         """Print the state, unless that was done within ``SCHEDULER_STATE_DUMP_INTERVAL``."""
