@@ -80,7 +80,10 @@ else:
 
     def throw(generator, error, traceback):
         """Raise ``error`` inside ``generator``, its traceback starting with ``traceback``."""
-        return generator.throw(error.with_traceback(traceback))
+        try:
+            return generator.throw(error.with_traceback(traceback))
+        finally:
+            del generator, error, traceback  # as in FutureBase.value
 
     def stop_value(stop):
         """What the generator returned whose end ``stop``, a StopIteration, reports."""
@@ -100,21 +103,6 @@ def reraise(error, traceback):
     finally:
         # The traceback holds this frame: see test_garbage.py.
         del error, traceback
-
-
-def call_detached(fn):
-    """Call ``fn()`` so that its frame does not lead to ours once it is over.
-
-    An error's traceback holds the frames of the code that raised it, and each frame the one that
-    called it, with all it knows; only that of a generator forgets who called it. See
-    test_garbage.py.
-
-    """
-    return next(_calling([fn]))
-
-
-def _calling(fns):
-    yield fns.pop()()
 
 
 def monotonic_utime():

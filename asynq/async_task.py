@@ -225,11 +225,13 @@ class AsyncTask(FutureBase):
         self._yielded = failed = None
         try:
             yielded = throw(self._body, error, self._traceback)
+            self._traceback = None
+            return yielded
         except StopIteration:
             self._traceback = None
             raise
-        self._traceback = None
-        return yielded
+        finally:
+            del self, error  # as in FutureBase.value
 
     def _stop(self, error):
         """The body has ended by raising ``error``."""

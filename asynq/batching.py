@@ -9,7 +9,6 @@ import threading
 import traceback as traceback_module
 
 from . import profiler
-from ._compat import call_detached
 from ._debug import options, safe_str, write
 from .futures import INTERRUPTS, FutureBase, _none, report_ignored
 from .scheduler import AsyncTaskError
@@ -86,6 +85,7 @@ class BatchBase(FutureBase):
             self._compute()
         finally:
             self._let_items_go()
+            del self  # as in FutureBase.value
 
     def cancel(self, error=None):
         """Give ``error`` to the batch and to all items that have no value; never raises.
@@ -137,9 +137,9 @@ class BatchBase(FutureBase):
         self._flushing = True
         error = None
         try:
-            call_detached(self._try_switch_active_batch)
-            call_detached(self._flush)
-            call_detached(self._try_switch_active_batch)
+            self._try_switch_active_batch()
+            self._flush()
+            self._try_switch_active_batch()
         except BaseException as raised:
             error = raised
         try:
@@ -151,7 +151,7 @@ class BatchBase(FutureBase):
             if isinstance(error, INTERRUPTS):
                 raise error
         finally:
-            del self, error
+            del self, error  # as in FutureBase.value
 
     def _computed(self):
         """Settle the items, whatever the user's hooks do, before anybody hears of the batch."""
@@ -285,9 +285,13 @@ class BatchItemBase(FutureBase):
 
     def _compute(self):
         batch = self.batch
-        if batch._flushing:
-            batch._compute()  # which says what is wrong
-        batch.flush()
+        del self  # as in FutureBase.value
+        try:
+            if batch._flushing:
+                batch._compute()  # which says what is wrong
+            batch.flush()
+        finally:
+            del batch
 
     def _enlist(self, waiter):
         # FutureBase._enlist and _add_waiter, in one call (benchmarks: fan-out).

@@ -173,10 +173,7 @@ class Run(object):
                 # A context may refuse, and so make the task ready that waits for its task.
                 scheduler.switch(self._scope)
                 continue
-            batch = scheduler.next_batch()
-            if batch is not None:
-                scheduler.flush(batch)
-            elif not self.woken:
+            if not scheduler.flush_one() and not self.woken:
                 _knots.untie(self)
         return True
 
@@ -289,7 +286,7 @@ class TaskScheduler(object):
         if watch.observer is not None:
             watch.observer.batch_scheduled(batch)
 
-    def next_batch(self):
+    def _next_batch(self):
         """Take the batch to be flushed now from the pending ones; None if there is none.
 
         Each is asked for its priority each time, because it changes with its items.
@@ -314,32 +311,38 @@ class TaskScheduler(object):
             self._forget(best)
         return best
 
-    def flush(self, batch):
-        """Flush ``batch``, telling the hooks.
+    def flush_one(self):
+        """Flush one of the pending batches, telling the hooks; False if there is none.
 
         An error of a hook before the flush is the error of the batch; after it, there is nothing
         left that it could belong to, and it is reported on stderr.
 
         """
-        if watch.observer is not None:
-            watch.observer.batch_flushes(batch)
+        batch = self._next_batch()
+        if batch is None:
+            return False
         try:
-            self.on_before_batch_flush.trigger(batch)
-        except INTERRUPTS:
-            raise
-        except BaseException as error:
-            batch.cancel(error)
-            del batch  # the traceback leads to this frame
-            return
-        batch.flush()
-        try:
-            self.on_after_batch_flush.trigger(batch)
-        except INTERRUPTS:
-            raise
-        except BaseException as error:
-            report_ignored("an on_after_batch_flush handler", error)
-        if watch.observer is not None:
-            watch.observer.batch_flushed(batch)
+            if watch.observer is not None:
+                watch.observer.batch_flushes(batch)
+            try:
+                self.on_before_batch_flush.trigger(batch)
+            except INTERRUPTS:
+                raise
+            except BaseException as error:
+                batch.cancel(error)
+                return True
+            batch.flush()
+            try:
+                self.on_after_batch_flush.trigger(batch)
+            except INTERRUPTS:
+                raise
+            except BaseException as error:
+                report_ignored("an on_after_batch_flush handler", error)
+            if watch.observer is not None:
+                watch.observer.batch_flushed(batch)
+        finally:
+            del batch  # as in FutureBase.value
+        return True
 
     def forget_batches(self):
         """Flush none of the pending batches; they stay usable for who has them."""
