@@ -112,7 +112,7 @@ def monotonic_utime():
 
 def qualified_name(fn):
     """The path of a function inside its module (on Python 2, only its name is known)."""
-    return getattr(fn, "__qualname__", None) or fn.__name__
+    return vars(fn).get("__qualname__", fn.__name__)
 
 
 # Whether ``classmethod`` hands out what its function's own ``__get__`` returns (3.9 to 3.12), so

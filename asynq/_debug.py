@@ -122,17 +122,19 @@ options = DebugOptions()
 
 
 class Stream(object):
-    """``sys.stdout`` or ``sys.stderr``, looked up at each use, so that redirection is seen."""
+    """What a module has as ``stdout`` or ``stderr``, looked up at each use."""
 
-    def __init__(self, name):
+    def __init__(self, module, name):
+        # ``debug`` puts itself here.
+        self.module = module
         self._name = name
 
     def __getattr__(self, attribute):
-        return getattr(getattr(sys, self._name), attribute)
+        return getattr(getattr(self.module, self._name), attribute)
 
 
-stdout = Stream("stdout")
-stderr = Stream("stderr")
+stdout = Stream(sys, "stdout")
+stderr = Stream(sys, "stderr")
 
 
 def write(text, indent=0):

@@ -142,13 +142,16 @@ class AsyncTask(FutureBase):
 
     def _suspend(self, yielded):
         """Wait for what the body has yielded; return its values if nothing has to be waited for."""
-        self._yields += 1
-        self._yielded = yielded
         if watch.observer is not None:
+            self._yielded = yielded
             watch.observer.task_waits(self, self._awaited())
+        self._yields += 1
         if isinstance(yielded, FutureBase):
+            if yielded._value is not _none and yielded._error is None:
+                return yielded._value
+            self._yielded = yielded
             if yielded._value is not _none:
-                return self._collect()
+                return FAILED
             if self._depth >= self._run.max_depth and isinstance(yielded, AsyncTask):
                 self._yielded = _too_deep(self._run)
                 return FAILED
@@ -157,6 +160,7 @@ class AsyncTask(FutureBase):
             self._pending = 1
             yielded._enlist(self)
             return BLOCKED
+        self._yielded = yielded
         if yielded is None:
             return None
         return self._wait_for_all(self._acceptable_leaves())
@@ -306,25 +310,28 @@ class AsyncTask(FutureBase):
     # Being waited for
 
     def _enlist(self, waiter):
-        # FutureBase._enlist and _add_waiter, in one call (benchmarks: fan-out).
-        waiters = self._waiters
-        if waiters is None:
-            self._waiters = waiter
-        elif type(waiters) is list:
-            waiters.append(waiter)
+        if self._waiters is None:
+            self._waiters = waiter  # the same as _add_waiter, without a call for each child
         else:
-            self._waiters = [waiters, waiter]
-        self._set_going(waiter)
+            self._add_waiter(waiter)
+        if self._pending == FRESH:
+            self._join(waiter)
+        else:
+            self._set_going(waiter)
+
+    def _join(self, waiter):
+        """Begin: take the place in the waiter's run that is the first child's."""
+        self._run = run = waiter._run
+        self._scope = waiter._scope
+        self._depth = waiter._depth + 1
+        self._pending = 0
+        run.ready.append(self)
 
     def _set_going(self, waiter):
         run = waiter._run
         pending = self._pending
         if pending == FRESH:
-            self._run = run
-            self._scope = waiter._scope
-            self._depth = waiter._depth + 1
-            self._pending = 0
-            run.ready.append(self)
+            self._join(waiter)
         elif pending == PARKED or self._run is not run:
             self._adopt(waiter)
         elif pending == 0:

@@ -7,6 +7,7 @@ puts in place while an option asks for it (see ``_debug.Observer``).
 
 from __future__ import print_function
 
+import functools
 import linecache
 import logging
 import os
@@ -22,6 +23,7 @@ from ._debug import options, watch, write
 from ._debug import safe_repr as repr
 from ._debug import safe_str as str
 from .batching import DebugBatch, sync
+from .futures import report_ignored
 
 __all__ = [
     "options",
@@ -55,9 +57,10 @@ __all__ = [
 
 __traceback_hide__ = True
 
-# Looked up when printing; tests put something else here.
-stdout = _debug.stdout
-stderr = _debug.stderr
+# Looked up when printing; tests put something else here, and all of the library prints there.
+stdout = _debug.Stream(sys, "stdout")
+stderr = _debug.Stream(sys, "stderr")
+_debug.stdout.module = _debug.stderr.module = sys.modules[__name__]
 
 _RULER = "-" * 70
 
@@ -104,15 +107,21 @@ def dump_asynq_stack():
 
 
 def dump_stack(skip=0, limit=None):
-    """Print the Python stack without its ``skip`` innermost frames.
+    """Print the Python stack without its ``skip`` innermost frames and without hidden ones.
 
     :param limit: at most so many frames; by default ``options.STACK_DUMP_LIMIT``.
 
     """
     if limit is None:
         limit = options.STACK_DUMP_LIMIT
-    lines = traceback.format_stack(sys._getframe(skip + 1), limit)
-    write("--- Stack trace: %s\n%s%s\n" % ("-" * 53, "".join(lines), _RULER))
+    entries = []
+    frame = sys._getframe(skip + 1)
+    while frame is not None and (limit is None or len(entries) < limit):
+        if not _is_hidden(frame):
+            entries.append(_entry(frame.f_code, frame.f_lineno, frame.f_globals))
+        frame = frame.f_back
+    lines = traceback.format_list(reversed(entries))
+    write("--- Stack trace: %s\n%s%s" % ("-" * 53, "".join(lines), _RULER))
 
 
 def dump(state):
@@ -134,23 +143,34 @@ def dump(state):
 def format_error(error, tb=None):
     """The text of ``error`` with its traceback, as Python prints it; None for None.
 
-    :param tb: the traceback; by default the one with which the error left the tasks.
+    :param tb: the traceback; by default the one with which the error left the tasks. Without
+        either it is only the line that names the error.
 
-    Chained errors are included. Frames of the library are left out (:func:`enable_filter_traceback`),
-    and colours are used where stderr is a terminal (:func:`enable_traceback_syntax_highlight`).
+    Chained errors are included. Frames of the library are left out
+    (:func:`enable_filter_traceback`), and colours are used where stderr is a terminal
+    (:func:`enable_traceback_syntax_highlight`).
 
     """
+    text = _format_plainly(error, tb)
+    if text is not None and _use_syntax_highlighting and _is_terminal(stderr):
+        text = syntax_highlight_tb(text)
+    return text
+
+
+def _format_plainly(error, tb):
     if error is None:
         return None
     if tb is None:
         tb = getattr(error, "_traceback", None)
+    if tb is None:
+        return "".join(traceback.format_exception_only(type(error), error))
     lines = traceback.format_exception(type(error), error, tb)
-    if _should_filter_traceback:
-        lines = filter_traceback(lines)
-    text = "".join(lines)
-    if _use_syntax_highlighting and stderr.isatty():
-        text = syntax_highlight_tb(text)
-    return text
+    return "".join(filter_traceback(lines) if _should_filter_traceback else lines)
+
+
+def _is_terminal(stream):
+    isatty = getattr(stream, "isatty", None)
+    return isatty is not None and isatty()
 
 
 def dump_error(error, tb=None):
@@ -163,10 +183,10 @@ def dump_error(error, tb=None):
 
 
 class AsynqStackTracebackFormatter(logging.Formatter):
-    """Has a log handler print errors as :func:`format_error` does."""
+    """Has a log handler print errors as :func:`format_error` does, but never in colours."""
 
     def formatException(self, exc_info):
-        return format_error(exc_info[1], exc_info[2])
+        return _format_plainly(exc_info[1], exc_info[2])
 
 
 def extract_tb(tb, limit=None):
@@ -241,12 +261,10 @@ _BOILERPLATE = [
     ),
 ]
 
-_LIBRARY_FRAMES = tuple(
-    '  File "%s' % prefix
-    for prefix in (
-        os.path.dirname(os.path.abspath(__file__)) + os.sep,
-        os.path.abspath(six.__file__).replace(".pyc", ".py"),
-    )
+# How the lines of our own frames begin, of whose files only the code knows the exact names.
+_LIBRARY_FRAMES = (
+    '  File "%s%s' % (os.path.dirname(get_frame.__code__.co_filename), os.sep),
+    '  File "%s"' % six.reraise.__code__.co_filename,
 )
 
 
@@ -285,7 +303,9 @@ def syntax_highlight_tb(text):
 # The exception hook
 
 is_attached = False
+# What was there before ours: the ``sys.excepthook``, or None while ours is that of a shell.
 original_hook = None
+_shell = None
 _use_original_exc_handler = False
 _should_filter_traceback = True
 _use_syntax_highlighting = True
@@ -335,13 +355,13 @@ def ipython_custom_exception_handler(self, etype, value, tb, tb_offset=None):
 
 def attach_exception_hook():
     """Have errors printed by :func:`async_exception_hook`; done when asynq is imported."""
-    global is_attached, original_hook
+    global is_attached, original_hook, _shell
     if is_attached:
         stderr.write("Warning: async exception hook was already attached.\n")
         return
-    shell = _ipython_shell()
-    if shell is not None:
-        shell.set_custom_exc((BaseException,), ipython_custom_exception_handler)
+    _shell = getattr(six.moves.builtins, "get_ipython", lambda: None)()
+    if _shell is not None:
+        _shell.set_custom_exc((BaseException,), ipython_custom_exception_handler)
     else:
         original_hook = sys.excepthook
         sys.excepthook = async_exception_hook
@@ -350,20 +370,14 @@ def attach_exception_hook():
 
 def detach_exception_hook():
     """Put back the hook that was there before :func:`attach_exception_hook`."""
-    global is_attached, original_hook
+    global is_attached, original_hook, _shell
     assert is_attached, "Async exception hook wasn't attached."
-    shell = _ipython_shell()
-    if shell is not None:
-        shell.set_custom_exc((), None)
+    if _shell is not None:
+        _shell.set_custom_exc((), None)
     else:
         sys.excepthook = original_hook
-        original_hook = None
+    original_hook = _shell = None
     is_attached = False
-
-
-def _ipython_shell():
-    get_ipython = getattr(six.moves.builtins, "get_ipython", None)
-    return get_ipython() if get_ipython is not None else None
 
 
 # What the options print and collect
@@ -378,8 +392,8 @@ class _OptionsObserver(_debug.Observer):
     """Prints and records what the options ask for."""
 
     def __init__(self):
-        # When the flushes began that are under way, and with which items.
-        self._flushes = []
+        # When the flushes began that are under way, by the id of the batch.
+        self._flushes = {}
 
     def task_created(self, task):
         if options.COLLECT_PERF_STATS:
@@ -401,6 +415,8 @@ class _OptionsObserver(_debug.Observer):
             write("@async: -> continuing %s" % str(task))
 
     def task_waits(self, task, futures):
+        if options.KEEP_DEPENDENCIES:
+            task._kept_dependencies = getattr(task, "_kept_dependencies", []) + futures
         record = _record_of(task)
         if record is not None:
             record.end_step(futures)
@@ -433,8 +449,15 @@ class _OptionsObserver(_debug.Observer):
     def future_computed(self, future):
         if options.DUMP_COMPUTED:
             write("@async: computed %s" % str(future))
+        if options.DUMP_SYNC and isinstance(future, DebugBatch):
+            action = "cancelling" if future.is_cancelled() else "flushing"
+            write("@async.debug.sync: %s batch %r (%d)" % (action, future.name, future.index))
         if _record_of(future) is not None:
             future.dump_perf_stats()
+        # Here and not in batch_flushed, where its items are gone.
+        began = self._flushes.pop(id(future), None)
+        if began is not None and options.COLLECT_PERF_STATS:
+            future.dump_perf_stats(monotonic_utime() - began)
 
     def batch_scheduled(self, batch):
         if options.DUMP_SCHEDULE_BATCH:
@@ -446,36 +469,50 @@ class _OptionsObserver(_debug.Observer):
             batch.dump(4)
             if options.DUMP_STACK:
                 dump_stack()
-        if options.DUMP_SYNC and isinstance(batch, DebugBatch):
-            write("@async.debug.sync: flushing batch %r (%d)" % (batch.name, batch.index))
         if options.COLLECT_PERF_STATS:
-            self._flushes.append((monotonic_utime(), list(batch.items)))
+            self._flushes[id(batch)] = monotonic_utime()
 
     def batch_flushed(self, batch):
         if options.DUMP_FLUSH_BATCH:
             write("@async: <- batch flushed: %s" % str(batch))
-        if options.COLLECT_PERF_STATS and self._flushes:
-            began, items = self._flushes.pop()
-            batch.dump_perf_stats(monotonic_utime() - began, items)
 
     def context_entered(self, context, task):
         if options.DUMP_CONTEXTS:
-            write("@async: +context: %s, entered by %s" % (str(context), str(task)))
+            write("@async: +context: %s" % str(context))
 
     def context_left(self, context, task):
         if options.DUMP_CONTEXTS:
-            write("@async: -context: %s, left by %s" % (str(context), str(task)))
+            write("@async: -context: %s" % str(context))
 
+
+def _reporting(method):
+    """What it prints calls code of the user's, whose errors must not reach the core."""
+
+    @functools.wraps(method)
+    def call(*args):
+        try:
+            method(*args)
+        except Exception as error:
+            report_ignored("a dump", error)
+
+    return call
+
+
+for _name, _method in list(vars(_OptionsObserver).items()):
+    if hasattr(_debug.Observer, _name) and not _name.startswith("_"):
+        setattr(_OptionsObserver, _name, _reporting(_method))
+del _name, _method
 
 _options_observer = _OptionsObserver()
 
 
 def _update_observer():
     """Watch exactly while an option asks for something to be watched."""
-    wanted = options.COLLECT_PERF_STATS or any(
+    wanted = any(
         value
         for name, value in vars(options).items()
-        if name.startswith("DUMP_") and name != "DUMP_PRE_ERROR_STATE"
+        if (name.startswith("DUMP_") and name != "DUMP_PRE_ERROR_STATE")
+        or name in ("COLLECT_PERF_STATS", "KEEP_DEPENDENCIES")
     )
     if wanted:
         watch.observer = _options_observer

@@ -69,7 +69,8 @@ def is_pure_async_fn(fn):
     """Whether calling ``fn`` returns a future."""
     if hasattr(fn, "is_pure_async_fn"):
         try:
-            return fn.is_pure_async_fn()
+            # "is True", because a mock has every attribute, and answers with a mock.
+            return fn.is_pure_async_fn() is True
         except (TypeError, IndexError):
             return False  # it is a class of such functions
     if hasattr(fn, "fn"):
@@ -358,7 +359,26 @@ class AsyncDecorator(PureAsyncDecorator):
     __call__ = run
 
 
-class AsyncAndSyncPairDecorator(AsyncDecorator):
+class _WithSyncFn(object):
+    """Mixed into the decorators with a function of its own for synchronous calls."""
+
+    def __call__(self, *args, **kwargs):
+        sync_fn = self.sync_fn
+        if isinstance(sync_fn, (classmethod, staticmethod)):
+            sync_fn = sync_fn.__func__
+        return sync_fn(*args, **kwargs)
+
+    def _bound_sync_fn(self, instance):
+        """``sync_fn`` as seen from an instance (for a classmethod: from the class)."""
+        sync_fn = self.sync_fn
+        if not hasattr(type(sync_fn), "__get__"):
+            return functools.partial(sync_fn, instance)
+        if isinstance(sync_fn, classmethod):
+            return sync_fn.__get__(None, instance)
+        return sync_fn.__get__(instance, type(instance))
+
+
+class AsyncAndSyncPairDecorator(_WithSyncFn, AsyncDecorator):
     """An async function with a function of its own for synchronous calls."""
 
     binder_cls = AsyncAndSyncPairDecoratorBinder
@@ -366,26 +386,6 @@ class AsyncAndSyncPairDecorator(AsyncDecorator):
     def __init__(self, fn, task_cls, sync_fn, kwargs={}):
         super(AsyncAndSyncPairDecorator, self).__init__(fn, task_cls, kwargs)
         self.sync_fn = sync_fn
-
-    def __call__(self, *args, **kwargs):
-        if self.type is not None and hasattr(self.sync_fn, "__func__"):
-            return self.sync_fn.__func__(*args, **kwargs)
-        return self.sync_fn(*args, **kwargs)
-
-    def _bound_sync_fn(self, instance):
-        return _bind(self, instance)
-
-
-def _bind(decorator, instance):
-    """The ``sync_fn`` of a pair as seen from ``instance`` (from the class, for a classmethod)."""
-    sync_fn = decorator.sync_fn
-    if not hasattr(type(sync_fn), "__get__"):
-        return functools.partial(sync_fn, instance)
-    if decorator.type is classmethod:
-        if isinstance(sync_fn, classmethod):
-            return sync_fn.__get__(None, instance)
-        return sync_fn.__get__(instance, instance)
-    return sync_fn.__get__(instance, type(instance))
 
 
 class AsyncProxyDecorator(_AsyncDecoratorBase):
@@ -405,7 +405,7 @@ class AsyncProxyDecorator(_AsyncDecoratorBase):
         return self.asynq(*args, **kwargs).value()
 
 
-class AsyncAndSyncPairProxyDecorator(AsyncProxyDecorator):
+class AsyncAndSyncPairProxyDecorator(_WithSyncFn, AsyncProxyDecorator):
     """A function that returns a future, with a function of its own for synchronous calls."""
 
     binder_cls = AsyncAndSyncPairDecoratorBinder
@@ -413,12 +413,6 @@ class AsyncAndSyncPairProxyDecorator(AsyncProxyDecorator):
     def __init__(self, fn, sync_fn):
         super(AsyncAndSyncPairProxyDecorator, self).__init__(fn)
         self.sync_fn = sync_fn
-
-    def __call__(self, *args, **kwargs):
-        return self.sync_fn(*args, **kwargs)
-
-    def _bound_sync_fn(self, instance):
-        return _bind(self, instance)
 
 
 class AsyncWrapper(_AsyncDecoratorBase):
@@ -444,7 +438,7 @@ class AsyncWrapper(_AsyncDecoratorBase):
 
 # The spelling of 0.1.4. A property, because subclasses override ``asynq``.
 for _cls in (AsyncDecorator, AsyncProxyDecorator, AsyncWrapper, AsyncDecoratorBinder):
-    setattr(_cls, "async", property(lambda self: self.asynq))
+    setattr(_cls, "async", property(lambda self: self.asynq, doc="The former name of asynq."))
 del _cls
 
 

@@ -15,6 +15,7 @@
 """
 
 import functools
+import itertools
 
 from qcore import MarkerObject
 
@@ -68,10 +69,7 @@ def list_of_generator(generator):
 def take_first(generator, n):
     """The list of the first ``n`` elements of an async generator, which can be continued."""
     values = []
-    while n is None or len(values) < n:
-        future = next(generator, None)
-        if future is None:
-            break
+    for future in itertools.islice(generator, n):
         value = yield future
         if value is END_OF_GENERATOR:
             break
@@ -86,7 +84,11 @@ class _AsyncGenerator(object):
         self.generator = generator
         # The future of the last element, None before the first.
         self.last_task = None
-        self.is_stopped = False
+
+    @property
+    def is_stopped(self):
+        """Whether the body has ended."""
+        return self.generator.gi_frame is None
 
     def __iter__(self):
         return self
@@ -106,37 +108,30 @@ class _AsyncGenerator(object):
             raise RuntimeError(
                 "You must compute the previous task before advancing the generator"
             )
-        if self.is_stopped:
-            raise StopIteration
-        try:
-            yielded = self.generator.send(value)
-        except BaseException:
-            self.is_stopped = True
-            raise
+        yielded = self.generator.send(value)
         if isinstance(yielded, Value):
             self.last_task = ConstFuture(yielded.value)
         else:
-            self.last_task = self._next_element.asynq(yielded)
+            self.last_task = _next_element.asynq(self.generator, yielded)
         return self.last_task
 
-    @asynq()
-    def _next_element(self, yielded):
-        """Wait for what the body waits for, until it yields an element."""
-        try:
-            while not isinstance(yielded, Value):
-                try:
-                    value = yield yielded
-                except Exception as error:
-                    yielded = self.generator.throw(error)
-                else:
-                    yielded = self.generator.send(value)
-        except StopIteration:
-            self.is_stopped = True
-            result(END_OF_GENERATOR)
-        except BaseException:
-            self.is_stopped = True
-            raise
-        result(yielded.value)
-
     def __repr__(self):
-        return "<async generator %s>" % getattr(self.generator, "__name__", self.generator)
+        return "<async generator %s>" % self.generator.__name__
+
+
+@asynq()
+def _next_element(generator, yielded):
+    """Wait for what the body waits for, until it yields an element."""
+    try:
+        while not isinstance(yielded, Value):
+            try:
+                value = yield yielded
+            except BaseException as error:
+                if type(error) is GeneratorExit:
+                    raise  # it is this task that is being closed
+                yielded = generator.throw(error)
+            else:
+                yielded = generator.send(value)
+    except StopIteration:
+        result(END_OF_GENERATOR)
+    result(yielded.value)

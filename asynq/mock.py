@@ -7,6 +7,7 @@ and what is not callable is patched as usual.
 
 from __future__ import absolute_import
 
+import functools
 import inspect
 
 import six
@@ -99,7 +100,7 @@ def _patch_object(
     )
 
 
-_NOT_ATTRIBUTES = ("spec", "create", "spec_set", "autospec", "new_callable", "unsafe")
+_NOT_ATTRIBUTES = ("spec", "create", "spec_set", "autospec", "new_callable")
 
 
 def _patch_multiple(target, **kwargs):
@@ -122,32 +123,33 @@ def _standard():
 
 patch.object = _patch_object
 patch.multiple = _patch_multiple
-if standard_mock is not None:
+if standard_mock is not None:  # pragma: no branch
     patch.dict = standard_mock.patch.dict
     patch.stopall = standard_mock.patch.stopall
     patch.TEST_PREFIX = standard_mock.patch.TEST_PREFIX
 
 
 def _async_version(new):
-    """What to put in place for ``new``: functions bind as methods and so get a wrapper."""
-    if inspect.isfunction(new):
-        return async_proxy(sync_fn=new)(_returning_future(new))
-    if isinstance(new, (classmethod, staticmethod)):
-        return async_proxy(sync_fn=new)(type(new)(_returning_future(new.__func__)))
+    """What to put in place for ``new``: what can't take an ``asynq`` by itself gets a wrapper.
+
+    So do functions, because they are bound to the instance and an attribute of theirs is not.
+
+    """
+    if inspect.isfunction(new) or isinstance(new, (classmethod, staticmethod)):
+        replacement = async_proxy()(new)
+        replacement.asynq = _AsynqWrapper(getattr(new, "__func__", new))
+        return replacement
     if new is not _DEFAULT and callable(new) and not _accepts_attributes(new):
         return _CallableWrapper(new)
     return new
 
 
-def _returning_future(fn):
-    def call(*args, **kwargs):
-        return ConstFuture(fn(*args, **kwargs))
-
-    return call
-
-
-def _accepts_attributes(new):
-    return inspect.isclass(new) or isinstance(getattr(new, "__dict__", None), dict)
+def _accepts_attributes(target):
+    try:
+        _set_attributes(target, {"asynq": None})()
+    except (AttributeError, TypeError):
+        return False
+    return True
 
 
 class _CallableWrapper(object):
@@ -155,6 +157,7 @@ class _CallableWrapper(object):
 
     def __init__(self, fn):
         self.fn = fn
+        _set_attributes(self, dict.fromkeys(("asynq", "async"), _AsynqWrapper(fn)))
 
     def __call__(self, *args, **kwargs):
         return self.fn(*args, **kwargs)
@@ -165,6 +168,9 @@ class _AsynqWrapper(object):
 
     def __init__(self, mock_fn):
         object.__setattr__(self, "_mock_fn", mock_fn)
+        # How many patches have put ``mock_fn`` in place, and what the last to end has to call.
+        object.__setattr__(self, "_users", 0)
+        object.__setattr__(self, "_undo", None)
 
     def __call__(self, *args, **kwargs):
         return ConstFuture(self._mock_fn(*args, **kwargs))
@@ -182,41 +188,25 @@ class _AsynqWrapper(object):
         )
 
 
-class _AsyncPatch(object):
-    """Mixed into a standard patcher: what it puts in place is made async, and later put right."""
+def _lend_asynq(target):
+    """Give ``target`` an ``asynq`` of its own until the patches that do so have all ended.
 
-    def __enter__(self):
-        entered = super(_AsyncPatch, self).__enter__()
-        in_place = entered
-        if self.attribute_name is not None:  # one of ``patch.multiple``
-            in_place = entered.get(self.attribute_name, self.new)
-        self._undo = None
-        if callable(in_place) and not _is_made_async(in_place):
-            self._undo = _set_attributes(
-                in_place, {name: _AsynqWrapper(in_place) for name in ("asynq", "async")}
-            )
-        return entered
+    :return: the function to be called when this one ends.
 
-    def __exit__(self, *exc_info):
-        undo, self._undo = self._undo, None
-        if undo is not None:
-            undo()
-        return super(_AsyncPatch, self).__exit__(*exc_info)
+    """
+    wrapper = vars(target).get("asynq")
+    if not isinstance(wrapper, _AsynqWrapper):
+        wrapper = _AsynqWrapper(target)
+        undo = _set_attributes(target, {"asynq": wrapper, "async": wrapper})
+        object.__setattr__(wrapper, "_undo", undo)
+    object.__setattr__(wrapper, "_users", wrapper._users + 1)
 
-    def copy(self):
-        return _make_async(super(_AsyncPatch, self).copy())
+    def give_back():
+        object.__setattr__(wrapper, "_users", wrapper._users - 1)
+        if wrapper._users == 0 and wrapper._undo is not None:
+            wrapper._undo()
 
-
-def _is_made_async(in_place):
-    """Whether it is a wrapper that ``_async_version`` has made."""
-    from_here = getattr(getattr(in_place, "fn", None), "__module__", None)
-    return from_here == __name__ and hasattr(in_place, "sync_fn")
-
-
-def _make_async(patcher):
-    cls = type(patcher)
-    patcher.__class__ = type("_AsyncPatch", (_AsyncPatch, cls), {})
-    return patcher
+    return give_back
 
 
 def _set_attributes(target, attributes):
@@ -225,22 +215,48 @@ def _set_attributes(target, attributes):
     In its own namespace, because a mock notes what is set and deleted in the ordinary way.
 
     """
-    missing = object()
     if inspect.isclass(target):
-        former = {name: vars(target).get(name, missing) for name in attributes}
-        put, remove = (lambda n, v: setattr(target, n, v)), (lambda n: delattr(target, n))
+        put, remove = functools.partial(setattr, target), functools.partial(delattr, target)
     else:
-        namespace = target.__dict__
-        former = {name: namespace.get(name, missing) for name in attributes}
-        put, remove = namespace.__setitem__, namespace.__delitem__
+        put, remove = target.__dict__.__setitem__, target.__dict__.__delitem__
+    former = {name: vars(target)[name] for name in attributes if name in vars(target)}
     for name, value in attributes.items():
         put(name, value)
 
     def undo():
-        for name, value in former.items():
-            if value is missing:
-                remove(name)
+        for name in attributes:
+            if name in former:
+                put(name, former[name])
             else:
-                put(name, value)
+                remove(name)
 
     return undo
+
+
+class _AsyncPatch(object):
+    """Mixed into a standard patcher: what it puts in place is made async, and later put right."""
+
+    _give_back = None
+
+    def __enter__(self):
+        entered = super(_AsyncPatch, self).__enter__()
+        in_place = entered
+        if self.attribute_name is not None:  # one of ``patch.multiple``
+            in_place = entered.get(self.attribute_name, self.new)
+        if callable(in_place) and _accepts_attributes(in_place):
+            self._give_back = _lend_asynq(in_place)
+        return entered
+
+    def __exit__(self, *exc_info):
+        give_back, self._give_back = self._give_back, None
+        if give_back is not None:
+            give_back()
+        return super(_AsyncPatch, self).__exit__(*exc_info)
+
+    def copy(self):
+        return _make_async(super(_AsyncPatch, self).copy())
+
+
+def _make_async(patcher):
+    patcher.__class__ = type("_AsyncPatch", (_AsyncPatch, type(patcher)), {})
+    return patcher

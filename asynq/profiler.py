@@ -9,6 +9,7 @@ such things.
 import threading
 
 from qcore import inspection
+from qcore.helpers import safe_str
 
 from ._compat import monotonic_utime
 
@@ -66,8 +67,8 @@ class TaskRecord(object):
         self.name = "%06d.%s(%s %s)" % (
             incr_counter(),
             inspection.get_full_name(task.fn),
-            task.args,
-            task.kwargs,
+            safe_str(task.args),
+            safe_str(task.kwargs),
         )
         self.stats = {}
         self._began = None
@@ -97,8 +98,8 @@ class TaskRecord(object):
 
 
 def _measured(future):
+    """The name of a dependency and the time of its own steps."""
     record = getattr(future, "_profile", None)
     if record is not None:
         return (record.name, record._total_time)
-    name = future.to_str() if hasattr(future, "index") else repr(type(future))
-    return (name, 0)
+    return (future.to_str() if hasattr(future, "batch") else safe_str(future), 0)

@@ -6,7 +6,7 @@ import time
 import weakref
 
 import qcore
-from qcore.caching import LRUCache, get_args_tuple, get_kwargs_defaults, miss
+from qcore.caching import LRUCache, get_kwargs_defaults, miss
 from qcore.inspection import get_original_fn
 
 from ._compat import get_argspec, monotonic_utime
@@ -175,22 +175,40 @@ class _Arguments(object):
     """
 
     def __init__(self, fn, skip=0):
-        argspec = get_argspec(get_original_fn(fn))
-        self._names = (argspec.args + list(getattr(argspec, "kwonlyargs", ())))[skip:]
+        argspec = get_argspec(_undecorated(fn))
+        self._names = argspec.args[skip:]
+        self._keyword_defaults = getattr(argspec, "kwonlydefaults", None) or {}
         self._defaults = get_kwargs_defaults(argspec)
 
     def key(self, args, kwargs):
-        """The tuple of all values in the order of the parameters.
+        """What the parameters get: by position in their order, and what can't be given so.
 
         :raises TypeError: if one is missing.
 
         """
-        return get_args_tuple(args, kwargs, self._names, self._defaults)
+        by_position = list(args)
+        others = dict(self._keyword_defaults, **kwargs)
+        for name in self._names[len(args) :]:
+            if name in others:
+                by_position.append(others.pop(name))
+            elif name in self._defaults:
+                by_position.append(self._defaults[name])
+            else:
+                raise TypeError("Missing argument %r" % name)
+        return tuple(by_position), frozenset(others.items())
+
+
+def _undecorated(fn):
+    """The very function: what ``get_original_fn`` finds may have an ``original_fn`` itself."""
+    original = get_original_fn(fn)
+    while original is not fn:
+        fn, original = original, get_original_fn(original)
+    return original
 
 
 def _named_like(fn):
     """Make a function look like the one that ``fn`` decorates, for people and for tools."""
-    original = get_original_fn(fn)
+    original = _undecorated(fn)
 
     def rename(wrapper):
         present = [name for name in functools.WRAPPER_ASSIGNMENTS if hasattr(original, name)]
@@ -241,9 +259,9 @@ def _values_of_instance(cache, instance):
     key = id(instance)
     entry = cache.get(key)
     if entry is None:
+        reference = weakref.ref(instance, lambda _: cache.pop(key, None))
         # setdefault: another thread may do the same.
-        forget = lambda reference: cache.pop(key, None)  # noqa: E731
-        entry = cache.setdefault(key, (weakref.ref(instance, forget), {}))
+        entry = cache.setdefault(key, (reference, {}))
     return entry[1]
 
 
@@ -348,16 +366,17 @@ def aretry(exception_cls, max_tries=10, sleep=0.05):
         @asynq()
         @_named_like(fn)
         def retried(*args, **kwargs):
-            for tries_left in range(max_tries - 1, -1, -1):
+            tries_left = max_tries
+            while True:
+                tries_left -= 1
                 try:
                     value = yield fn.asynq(*args, **kwargs)
                 except exception_cls:
                     if tries_left == 0:
                         raise
                 else:
-                    break
+                    result(value)
                 time.sleep(sleep)
-            result(value)
 
         retried.original_fn = fn
         return retried

@@ -3,7 +3,7 @@
 from .async_task import AsyncTask, AsyncTaskResult
 from .futures import FutureBase
 
-__all__ = ["result", "await"]
+__all__ = ["result", "await"]  # noqa: F822 (defined below, a keyword)
 
 __traceback_hide__ = True
 

@@ -190,7 +190,12 @@ class Base(object):
     def pair_classmethod(cls, x):
         return ("async", x, cls.name)
 
-    @asynq.asynq(sync_fn=sync_version)
+    @async_proxy(sync_fn=sync_classmethod)
+    @classmethod
+    def proxy_pair_classmethod(cls, x):
+        return ConstFuture(("async", x, cls.name))
+
+    @asynq.asynq(sync_fn=staticmethod(sync_version))
     @staticmethod
     def pair_staticmethod(x):
         return ("async", x)
@@ -261,7 +266,10 @@ def test_a_sync_fn_is_bound_with_the_function():
     assert derived.proxy_pair_method.asynq(1).value() == ("async", 1, "derived")
     assert Base.pair_method(derived, 1) == ("sync", 1, "derived")
     assert Derived.pair_classmethod(1) == ("sync", 1, "derived")
+    assert Derived.proxy_pair_classmethod(1) == ("sync", 1, "derived")
     assert Derived.pair_classmethod.asynq(1).value() == ("async", 1, "derived")
+    on_class = vars(Base)["pair_classmethod"]
+    assert on_class(Derived, 1) == ("sync", 1, "derived")
     assert Base.pair_staticmethod(1) == ("sync", 1)
     assert Base.pair_staticmethod.asynq(1).value() == ("async", 1)
 
@@ -487,6 +495,14 @@ def test_a_wrapper_of_a_pure_function_is_pure_and_remembers_it():
     slots = Slots()
     slots.fn = pure
     assert is_pure_async_fn(slots)
+
+
+def test_a_mock_is_not_taken_for_a_pure_function():
+    class Mock(object):
+        def is_pure_async_fn(self):
+            return Mock()
+
+    assert not is_pure_async_fn(Mock())
 
 
 def test_the_async_function_of_a_function_is_found():
