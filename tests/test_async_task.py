@@ -49,7 +49,7 @@ def leaf(value):
         (ConstFuture(1), 1),
         ([ConstFuture(1), None, ConstFuture(2)], [1, None, 2]),
         ((ConstFuture(1), (), [ConstFuture(2)]), (1, (), [2])),
-        ({"a": ConstFuture(1), "b": [None, {"c": ConstFuture(2)}]}, {"a": 1, "b": [None, {"c": 2}]}),
+        ({"a": ConstFuture(1), "b": [{"c": ConstFuture(2)}]}, {"a": 1, "b": [{"c": 2}]}),
         ([[ConstFuture(1)], [[]], {}], [[1], [[]], {}]),
     ],
 )

