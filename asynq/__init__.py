@@ -5,17 +5,18 @@ for items of a batch, others run, and when nobody can go on, one batch is flushe
 
 How the package is built; imports only go down:
 
-======  ==============================================  =============================================
-layer   modules                                         in one line
-======  ==============================================  =============================================
-6       ``__init__``                                    the public names
-5       ``debug``                                       seeing: stacks, dumps, tracebacks
-4       ``tools generator scoped_value mock``           built from the public names
-3       ``decorators utils``                            what users write
-2       ``async_task batching contexts _structures``    what can be scheduled, and what rides along
-1       ``futures scheduler _knots``                    what a value is; in what order things run
-0       ``_debug profiler _compat``                     leaves
-======  ==============================================  =============================================
+======  ==========================================  ===========================================
+layer   modules                                     in one line
+======  ==========================================  ===========================================
+6       ``__init__``                                the public names
+5       ``debug``                                   seeing: stacks, dumps, tracebacks
+4       ``tools generator scoped_value mock``       built from the public names
+3       ``decorators utils``                        what users write
+2       ``async_task batching contexts``            what can be scheduled, and what rides along
+        ``_structures``
+1       ``futures scheduler _knots``                what a value is; in what order things run
+0       ``_debug profiler _compat``                 leaves
+======  ==========================================  ===========================================
 
 The way of ``fn.asynq(x)`` to its value: ``decorators`` makes an ``AsyncTask`` and runs nothing;
 ``scheduler.run`` sends values into its body; ``AsyncTask._suspend`` enlists it with the futures

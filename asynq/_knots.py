@@ -47,7 +47,7 @@ def untie(run):
 
 
 def _throw_at_last(run, path):
-    """Tell the last task on ``path`` that was begun by this run that what it waits for won't come."""
+    """Tell the last task on ``path`` that this run has begun that what it waits for won't come."""
     error = _make_error(run, path)
     adopted = run.adopted or ()
     if watch.dump_state is not None:

@@ -430,16 +430,19 @@ class AsyncTask(FutureBase):
         if begun:
             _abandon(self)
         self._yielded = None
-        if running:
-            return  # it goes on to its next yield or end, which nobody will hear of
-        if body is not None:
-            self._close(body)
-        if begun and self._scope is not None:
-            self._scope.close(self)
+        # A body that is running goes on to its next yield or end, which nobody will hear of.
+        if begun and not running:
+            if body is not None:
+                self._close(body)
+            if self._scope is not None:
+                self._scope.close(self)
 
     def _close(self, body):
+        """Close the body as what it is: this task, in the contexts of those above it."""
         scheduler = _state.current
-        active, scheduler.active_task = scheduler.active_task, self
+        active, scope = scheduler.active_task, scheduler.scope
+        scheduler.switch(self._scope_above())
+        scheduler.active_task = self
         try:
             body.close()
         except INTERRUPTS:
@@ -448,6 +451,7 @@ class AsyncTask(FutureBase):
             pass  # as for a generator that is garbage: the task has its error already
         finally:
             scheduler.active_task = active
+            scheduler.switch(scope)
 
     # Contexts
 
@@ -473,6 +477,26 @@ class AsyncTask(FutureBase):
         if watch.observer is not None:
             watch.observer.context_left(context, self)
         return was_active
+
+    def _scope_above(self):
+        scope = getattr(self, "_scope", None)
+        if scope is not None and scope.task() is self:
+            scope = scope.parent
+        return scope
+
+    def _hang_below(self, waiter):
+        """One that waited for this task has gone: leave its contexts for those of another one."""
+        former, scope = self._scope_above(), waiter._scope
+        stack = [self] if former is not scope else []
+        while stack:
+            task = stack.pop()
+            if task._value is not _none or task._pending == FRESH:
+                continue
+            if task._scope is former:
+                task._scope = scope
+                stack.extend(f for f in task._awaited() if isinstance(f, AsyncTask))
+            elif task._scope is not None and task._scope.parent is former:
+                task._scope.move(task, scope)
 
     @property
     def _contexts(self):
@@ -616,12 +640,12 @@ def _abandon(task):
             if future._value is not _none:
                 continue
             future._leave(task)
-            if (
-                future._waiters is None
-                and isinstance(future, AsyncTask)
-                and future._pending >= 0
-                and future is not future._run.task
-            ):
+            if not isinstance(future, AsyncTask) or future._pending < 0:
+                continue
+            waiters = future._waiters
+            if waiters is not None:
+                future._hang_below(waiters[0] if type(waiters) is list else waiters)
+            elif future is not future._run.task:
                 if future._yields == 0:
                     future._pending = FRESH
                 else:

@@ -9,7 +9,7 @@ import threading
 import traceback as traceback_module
 
 from . import profiler
-from ._debug import options, safe_str, write
+from ._debug import options, safe_str, watch, write
 from .futures import INTERRUPTS, FutureBase, _none, report_ignored
 from .scheduler import AsyncTaskError
 
@@ -183,6 +183,9 @@ class BatchBase(FutureBase):
             except INTERRUPTS as raised:
                 interrupt = raised
             pending = [item for item in pending if item._value is _none]
+        for item in self.items:
+            if item._waiters is not None:
+                item._tell_waiters()
         if self._error is not None:
             _drop_locals(self._traceback)
         return interrupt
@@ -280,6 +283,16 @@ class BatchItemBase(FutureBase):
         # Its place among the items of the batch.
         self.index = len(batch.items)
         batch.items.append(self)
+
+    def _computed(self):
+        """While the batch is flushed, who waits is told at its end, in the order of the items."""
+        if not self.batch._flushing:
+            super(BatchItemBase, self)._computed()
+            return
+        if self._on_computed is not None:
+            self._call_handlers()
+        if watch.observer is not None:
+            watch.observer.future_computed(self)
 
     def _compute(self):
         batch = self.batch

@@ -19,12 +19,10 @@ class ContextScope(object):
 
     """
 
-    __slots__ = ("parent", "depth", "contexts", "active", "task")
+    __slots__ = ("parent", "contexts", "active", "task")
 
     def __init__(self, task, parent):
         self.parent = parent
-        # Invariant: one more than the parent's.
-        self.depth = 0 if parent is None else parent.depth + 1
         # By id, because contexts may be equal; in order of entering.
         self.contexts = OrderedDict()
         # Invariant: the contexts are resumed exactly while this is true.
@@ -50,7 +48,6 @@ class ContextScope(object):
             return False
         if not self.active:
             self.parent = parent
-            self.depth = 0 if parent is None else parent.depth + 1
         return True
 
     def pause(self):
@@ -115,10 +112,15 @@ class ContextScope(object):
 
 
 def enter_context(context):
-    """Register ``context`` with the active task, and return that task; None outside of tasks."""
+    """Register ``context`` with the active task, and return that task; None outside of tasks.
+
+    A body that is being closed, because its task has failed, is outside.
+
+    """
     task = get_active_task()
-    if task is not None:
-        task._enter_context(context)
+    if task is None or not task.running:
+        return None
+    task._enter_context(context)
     return task
 
 
@@ -155,9 +157,9 @@ class _TaskContext(object):
                 )
             self._entered += 1
             return False
+        task = enter_context(self)
         self._holder = None if task is None else weakref.ref(task)
         self._entered = 1
-        enter_context(self)
         return True
 
     def _unregister(self):

@@ -25,7 +25,6 @@ import inspect
 import sys
 
 import qcore.decorators
-import six
 from qcore import inspection
 
 from . import async_task, futures

@@ -163,18 +163,8 @@ class FutureBase(object):
 
     def _computed(self):
         """Called once the value or the error is stored; an override must call this one."""
-        waiters = self._waiters
-        if waiters is not None:
-            self._waiters = None
-            if type(waiters) is list:
-                for waiter in waiters:
-                    waiter._pending -= 1
-                    if waiter._pending == 0:
-                        waiter._run.woken.append(waiter)
-            else:
-                waiters._pending -= 1
-                if waiters._pending == 0:
-                    waiters._run.woken.append(waiters)
+        if self._waiters is not None:
+            self._tell_waiters()
         if self._on_computed is not None:
             self._call_handlers()
         if watch.observer is not None:
@@ -199,7 +189,7 @@ class FutureBase(object):
         those which are ready.
 
         """
-        waiter._run.ready.append(_Computation(self, waiter._scope))
+        waiter._run.ready.append(_Computation(self, waiter))
 
     def _blockers(self):
         """The futures that this one waits for now; None if it does not wait for futures."""
@@ -212,6 +202,15 @@ class FutureBase(object):
             self._waiters = [other for other in waiters if other is not waiter] or None
         elif waiters is waiter:
             self._waiters = None
+
+    def _tell_waiters(self):
+        """Those who waited for this future only join the woken ones of their runs."""
+        waiters = self._waiters
+        self._waiters = None
+        for waiter in waiters if type(waiters) is list else (waiters,):
+            waiter._pending -= 1
+            if waiter._pending == 0:
+                waiter._run.woken.append(waiter)
 
     def _add_waiter(self, waiter):
         waiters = self._waiters
@@ -283,23 +282,26 @@ def report_ignored(what, error):
 class _Computation(object):
     """A future that computes itself, waiting for its turn among those which are ready."""
 
-    __slots__ = ("future", "scope")
+    __slots__ = ("future", "waiter")
 
     # What the loop reads: it may run, and its scope is never the one that is active, so that
     # the loop calls ``_prepare``, which is all there is to do.
     _pending = 0
     _scope = MarkerObject("scope of a computation")
 
-    def __init__(self, future, scope):
+    def __init__(self, future, waiter):
         self.future = future
-        self.scope = scope
+        self.waiter = waiter
 
     def _prepare(self, scheduler):
         future = self.future
         if future._value is not _none:
             return False
-        scheduler.switch(self.scope)
-        scheduler.active_task = None
+        waiter = self.waiter
+        run = waiter._run
+        scheduler.switch(waiter._scope)
+        scheduler.active_task = run.caller
+        waiters = future._waiters if type(future._waiters) is list else [future._waiters]
         try:
             future._compute()
         except _NobodyComputes:
@@ -311,6 +313,10 @@ class _Computation(object):
                 future.set_error(error)
         finally:
             del self, future  # as in FutureBase.value
+        # Like the parent of a task, they go on at once.
+        for waiter in reversed(waiters):
+            if waiter is not None and waiter._pending == 0 and waiter._run is run:
+                run.ready.append(waiter)
         return False
 
 

@@ -362,17 +362,13 @@ class TaskScheduler(object):
         the same, and then the task that entered it fails.
 
         """
-        entered = []
+        left, entered = _chain(self.scope), _chain(scope)
+        while left and entered and left[-1] is entered[-1]:
+            del left[-1], entered[-1]
         failures = []
-        wanted = scope
-        while self.scope is not wanted:
-            left = self.scope
-            if wanted is None or (left is not None and left.depth >= wanted.depth):
-                self.scope = left.parent
-                failures.append((left, left.pause()))
-            else:
-                entered.append(wanted)
-                wanted = wanted.parent
+        for one in left:
+            self.scope = one.parent
+            failures.append((one, one.pause()))
         for one in reversed(entered):
             self.scope = one
             failures.append((one, one.resume()))
@@ -425,6 +421,15 @@ class TaskScheduler(object):
                 write("Last task: %s" % safe_str(last_task), 1)
 
     _last_dump_time = 0
+
+
+def _chain(scope):
+    """The set of contexts ``scope`` and all above it, innermost first."""
+    chain = []
+    while scope is not None:
+        chain.append(scope)
+        scope = scope.parent
+    return chain
 
 
 class LocalTaskSchedulerState(threading.local):

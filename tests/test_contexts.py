@@ -362,6 +362,105 @@ def test_an_abandoned_task_pauses_nothing_twice(log, client):
     assert log == ["+parent", "+inside", "-inside", "-parent"]
 
 
+@pytest.mark.parametrize("killed", [True, False])
+def test_a_context_entered_while_a_body_is_closed_is_left_again(log, client, killed):
+    @asynq.asynq()
+    def inside():
+        with Recorded(log, "c") if killed else Refusing(log, "c", at_pause=1):
+            try:
+                yield client.get(1)
+            finally:
+                with Recorded(log, "late"):
+                    pass
+
+    @asynq.asynq()
+    def kill(task):
+        if killed:
+            task.set_error(ValueError())
+        yield None
+
+    @asynq.asynq()
+    def root():
+        task = inside.asynq()
+        yield task, kill.asynq(task)
+
+    with pytest.raises(ValueError):
+        root()
+    assert log[:4] == ["+c", "-c", "+late", "-late"]
+
+
+def test_a_body_is_closed_in_the_contexts_of_those_above_its_task(log, client):
+    @asynq.asynq()
+    def failing():
+        with Refusing(log, "failing", at_pause=1):
+            try:
+                yield client.get(1)
+            finally:
+                log.append("finally")
+
+    @asynq.asynq()
+    def parent():
+        with Recorded(log, "parent"):
+            yield failing.asynq()
+
+    @asynq.asynq()
+    def stranger():
+        with Recorded(log, "stranger"):
+            yield client.get(2)
+
+    @asynq.asynq()
+    def root():
+        try:
+            yield parent.asynq(), stranger.asynq()
+        except ValueError:
+            log.append("caught")
+
+    root()
+    assert log == (
+        ["+parent", "+failing", "-failing", "-parent", "+parent", "finally", "-parent"]
+        + ["+stranger", "-stranger", "+parent", "-parent", "flush", "+stranger", "-stranger"]
+        + ["caught"]
+    )
+
+
+def test_a_shared_task_runs_in_the_contexts_of_those_who_still_wait_for_it(log, client):
+    @asynq.asynq()
+    def wait(name, task):
+        with Recorded(log, name):
+            yield task
+
+    @asynq.asynq()
+    def above(task):
+        yield task
+
+    @asynq.asynq()
+    def kill(task):
+        task.set_error(ValueError("killed"))
+        yield None
+
+    @asynq.asynq()
+    def shared():
+        yield load.asynq(client, log, "a")
+        with Recorded(log, "own"):
+            yield load.asynq(client, log, "b")
+
+    @asynq.asynq()
+    def root():
+        task = shared.asynq()
+        first = above.asynq(wait.asynq("p", task))
+        try:
+            yield first, wait.asynq("q", task), kill.asynq(first)
+        except ValueError:
+            log.append("caught")
+
+    root()
+    assert log[:5] == ["+p", "a", "-p", "+q", "-q"]
+    assert log[5:] == (
+        ["flush", "+q", "a again", "+own", "b", "-own", "-q", "flush"]
+        + ["+q", "+own", "b again", "-own", "-q", "caught"]
+    )
+
+
 def test_an_error_of_pause_on_leaving_is_raised_in_the_body(log):
     @asynq.asynq()
     def inside():

@@ -4,7 +4,7 @@ import asynq
 from asynq import ConstFuture, Future, FutureBase, get_active_task, get_scheduler, result
 from asynq.batching import sync
 
-from .helpers import Client
+from .helpers import Batch, Client
 
 
 class Program(object):
@@ -79,6 +79,24 @@ def test_after_a_flush_tasks_go_on_in_the_order_of_the_items():
 
     root()
     assert p.log == ["second", "first"]
+
+
+def test_after_a_flush_the_order_in_which_it_set_the_values_does_not_matter():
+    p = Program()
+
+    class Backwards(Batch):
+        def _flush(self):
+            for item in reversed(self.items):
+                item.set_value(None)
+
+    p.client.current_batch = Backwards(p.client)
+
+    @asynq.asynq()
+    def root():
+        yield [p.leaf.asynq(name) for name in "abc"]
+
+    root()
+    assert p.log[3:] == ["a again", "b again", "c again"]
 
 
 def test_a_parent_goes_on_as_soon_as_its_last_child_is_done():
@@ -163,6 +181,38 @@ def test_a_lazy_future_is_computed_when_its_turn_among_the_children_comes():
 
     assert root() == ["a", "lazy", "b"]
     assert p.log == ["a", None, "b", "a again"]
+
+
+def test_who_yields_a_lazy_future_goes_on_as_soon_as_it_is_computed():
+    p = Program()
+
+    @asynq.asynq()
+    def lazily(name):
+        p.log.append(name)
+        yield Future(lambda: p.log.append(name + " computes"))
+        p.log.append(name + " again")
+
+    @asynq.asynq()
+    def root():
+        yield [lazily.asynq("a"), lazily.asynq("b")]
+
+    root()
+    assert p.log == ["a", "a computes", "a again", "b", "b computes", "b again"]
+
+
+def test_while_a_lazy_future_is_computed_the_caller_of_the_run_is_active():
+    active = []
+
+    @asynq.asynq()
+    def inner():
+        yield Future(lambda: active.append(get_active_task()))
+
+    @asynq.asynq()
+    def outer():
+        inner()
+        assert active == [get_active_task()]
+
+    outer()
 
 
 def test_a_lazy_future_that_two_tasks_yield_is_computed_once():

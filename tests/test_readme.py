@@ -1,7 +1,7 @@
 """The README is right: every block of Python in it runs, and asserts what it shows.
 
-The first block is a complete program, which the others continue: each of these runs by itself, after
-the program, in a new module that takes the place of ``__main__``.
+The first block is a complete program, which the others continue: each of these runs by itself,
+after the program, in a new module that takes the place of ``__main__``.
 
 All of this is skipped on Python 2, where the blocks are no syntax.
 
