@@ -34,10 +34,8 @@ def untie(run):
         blockers = future._blockers()
         if blockers is None:
             break
-        if not blockers or getattr(future, "_run", None) is not run:
-            # Ready without knowing it: its news was lost in an interrupt, or it was left behind
-            # by a run that did not end well.
-            future._recover(path[-2] if len(path) > 1 else run)
+        if not blockers:
+            future._recover()
             return
         path.append(blockers[0])
         if id(blockers[0]) in on_path:

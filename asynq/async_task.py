@@ -388,17 +388,10 @@ class AsyncTask(FutureBase):
 
     # Ending, and not waiting any longer, out of turn
 
-    def _recover(self, waiter):
-        """``waiter``'s run waits for this task in vain, which must have missed something."""
-        run = waiter._run
-        if self._pending == FRESH:
-            self._set_going(waiter)
-        elif self._pending == PARKED or self._run is not run:
-            self._adopt(waiter)
-            run.ready.reverse()
-        else:
-            self._pending = 0
-            run.ready.append(self)
+    def _recover(self):
+        """All that it waits for is computed, but it was not told, because of an interrupt."""
+        self._pending = 0
+        self._run.ready.append(self)
 
     def _refuse(self, culprit, error):
         """``culprit`` will never be computed: let ``error`` stand for it in what was yielded."""

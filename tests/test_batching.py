@@ -487,6 +487,53 @@ def test_an_interrupt_in_a_flush_ends_the_run_and_reaches_its_caller(client, int
     assert load(client, "c") == ("client", "c")
 
 
+@pytest.mark.parametrize("where", ["before", "after", "priority", "cancel", "handler"])
+def test_an_interrupt_anywhere_around_a_flush_reaches_the_caller(client, where):
+    def interrupt(*args):
+        raise KeyboardInterrupt()
+
+    class Interrupted(Batch):
+        def get_priority(self):
+            if where == "priority":
+                interrupt()
+            return 0
+
+        def _cancel(self):
+            if where == "cancel":
+                interrupt()
+
+        def _flush(self):
+            if where in ("cancel", "handler"):
+                raise ValueError()
+            super(Interrupted, self)._flush()
+
+    client.current_batch = Interrupted(client)
+    item, other = client.get("a"), client.get("b")
+    if where == "handler":
+        item.on_computed.subscribe(interrupt)
+    hooks = {
+        "before": get_scheduler().on_before_batch_flush,
+        "after": get_scheduler().on_after_batch_flush,
+    }
+    if where in hooks:
+        hooks[where].subscribe(interrupt)
+
+    @asynq.asynq()
+    def root():
+        yield item
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            root()
+    finally:
+        if where in hooks:
+            hooks[where].unsubscribe(interrupt)
+    assert item.is_computed() is other.is_computed() is (where not in ("before", "priority"))
+    assert "(0 tasks, 0 batches; active task: None)" in str(get_scheduler())
+    client.current_batch = Batch(client)
+    assert load(client, "c") == ("client", "c")
+
+
 def test_a_batch_can_be_yielded(client):
     @asynq.asynq()
     def root():

@@ -339,6 +339,45 @@ def test_a_context_that_a_task_never_leaves_is_paused_when_the_task_ends(log, cl
     assert log == ["+c", "-c", "flush", "+c", "-c", "+d", "-d", "flush", "+d", "-d"]
 
 
+def test_an_error_of_the_pause_of_a_context_that_is_never_left_is_the_tasks(log, client):
+    @asynq.asynq()
+    def enter():
+        Refusing(log, "c", at_pause=1).__enter__()
+        yield None
+
+    with pytest.raises(ValueError, match="pause c"):
+        enter()
+
+
+def test_a_task_that_is_taken_over_runs_in_its_own_contexts_and_in_the_callers(log, client):
+    @asynq.asynq()
+    def shared():
+        with Recorded(log, "own"):
+            yield load.asynq(client, log, "a"), client.get("item")
+
+    @asynq.asynq()
+    def parent(task):
+        with Recorded(log, "parent"):
+            yield task
+
+    @asynq.asynq()
+    def asks(task):
+        with Recorded(log, "caller"):
+            task.value()
+            yield None
+
+    @asynq.asynq()
+    def root():
+        task = shared.asynq()
+        yield parent.asynq(task), asks.asynq(task)
+
+    root()
+    assert log == (
+        ["+parent", "+own", "a", "-own", "-parent", "+caller", "flush"]
+        + ["+own", "a again", "-own", "-caller", "+parent", "-parent"]
+    )
+
+
 def test_an_abandoned_task_pauses_nothing_twice(log, client):
     @asynq.asynq()
     def inside():
@@ -459,6 +498,36 @@ def test_a_shared_task_runs_in_the_contexts_of_those_who_still_wait_for_it(log, 
         ["flush", "+q", "a again", "+own", "b", "-own", "-q", "flush"]
         + ["+q", "+own", "b again", "-own", "-q", "caught"]
     )
+
+
+def test_a_shared_task_takes_its_own_contexts_to_those_who_still_wait_for_it(log, client):
+    @asynq.asynq()
+    def wait(name, task):
+        with Recorded(log, name):
+            yield task
+
+    @asynq.asynq()
+    def kill(task):
+        task.set_error(ValueError("killed"))
+        yield None
+
+    @asynq.asynq()
+    def shared():
+        with Recorded(log, "own"):
+            yield client.get("a")
+            log.append("again")
+
+    @asynq.asynq()
+    def root():
+        task = shared.asynq()
+        first = wait.asynq("p", task)
+        try:
+            yield first, wait.asynq("q", task), kill.asynq(first)
+        except ValueError:
+            pass
+
+    root()
+    assert log[-6:] == ["flush", "+q", "+own", "again", "-own", "-q"]
 
 
 def test_an_error_of_pause_on_leaving_is_raised_in_the_body(log):

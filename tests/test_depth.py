@@ -173,6 +173,29 @@ def test_recursion_without_end_is_stopped_in_the_task_that_went_too_far(at_most_
     assert count_down(50, ConstFuture(1)) == 51
 
 
+def test_recursion_through_structures_is_stopped_as_well(at_most_100_deep):
+    @asynq.asynq()
+    def recurse(n):
+        yield [None, {"deeper": recurse.asynq(n + 1)}]
+
+    with pytest.raises(RuntimeError, match="exceeded maximum threshold"):
+        recurse(1)
+
+
+def test_at_the_limit_a_task_can_still_wait_for_everything_but_tasks(at_most_100_deep):
+    client = Client()
+
+    @asynq.asynq()
+    def recurse(n, done):
+        if n == 0:
+            result((yield [done, client.get(1)]))
+        result((yield recurse.asynq(n - 1, done)))
+
+    done = count_down.asynq(1, ConstFuture(1))
+    done.value()
+    assert recurse(99, done) == [2, ("client", 1)]
+
+
 def test_width_is_not_bounded_by_the_depth_limit(at_most_100_deep):
     @asynq.asynq()
     def wide():

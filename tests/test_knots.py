@@ -272,6 +272,27 @@ def test_a_future_that_fails_to_compute_itself_is_a_knot():
         wait_for(Lazy())
 
 
+def test_a_task_that_was_not_told_because_of_an_interrupt_goes_on():
+    class Interrupted(FutureBase):
+        def _computed(self):
+            raise KeyboardInterrupt()
+
+    future = Interrupted()
+
+    @asynq.asynq()
+    def interrupt():
+        try:
+            future.set_value(5)
+        except KeyboardInterrupt:
+            pass
+
+    @asynq.asynq()
+    def root():
+        result((yield wait_for.asynq(future), interrupt.asynq()))
+
+    assert root() == (5, None)
+
+
 def test_the_state_is_dumped_before_the_error(capsys):
     options.DUMP_PRE_ERROR_STATE = True
     with pytest.raises(AsyncTaskError):

@@ -277,6 +277,47 @@ def test_an_interrupt_of_a_context_ends_the_run(interrupt_cls):
     assert client.requests == []
 
 
+def test_interrupts_while_an_interrupted_run_is_ended_do_not_stop_that():
+    client = Client()
+    client.fails_with = KeyboardInterrupt()
+    log = []
+
+    class Interrupted(Recorded):
+        def pause(self):
+            super(Interrupted, self).pause()
+            raise SystemExit()
+
+    @asynq.asynq()
+    def leaf():
+        try:
+            yield client.get(1)
+        finally:
+            log.append("leaf")
+            raise SystemExit()
+
+    @asynq.asynq()
+    def root():
+        try:
+            yield leaf.asynq(), leaf.asynq()
+        finally:
+            log.append("root")
+
+    with pytest.raises(KeyboardInterrupt):
+        root()
+    assert log == ["leaf", "leaf", "root"]
+
+    @asynq.asynq()
+    def inside():
+        with Interrupted(log, "c"):
+            get_active_task()._run.ready.append(None)  # no entry: the loop itself fails
+            yield asynq.FutureBase()
+
+    with pytest.raises(AttributeError):
+        inside()
+    assert log[3:] == ["+c", "-c"]
+    assert get_scheduler().scope is None
+
+
 def test_an_interrupted_inner_run_gives_back_what_it_took_over():
     client = Client()
     log = []
