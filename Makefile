@@ -27,15 +27,15 @@ test: $(VENV)/installed-for-test  ## run the tests
 
 check: $(VENV)/installed-for-check  ## run the tests with their coverage, and the linter
 	@$(RUN) -m pytest --cov=asynq --cov-branch --cov-fail-under=97 $(ARGS)
-	@$(RUN) -m ruff check --select E,F,W --line-length 100 asynq tests examples
+	@$(RUN) -m ruff check --select E,F,W --line-length 100 asynq tests examples benchmarks
 
 clean:  ## remove all that the other targets have made
 	rm -rf $(VENV) .coverage .hypothesis .pytest_cache .ruff_cache asynq.egg-info build dist
 	find asynq tests examples -name '*.pyc' -exec rm -f {} +
 	find asynq tests examples -name __pycache__ -prune -exec rm -rf {} +
 
-# Debian's python3 comes without ensurepip, which venv needs. virtualenv brings its own pip, and is
-# the only one for Python 2.
+# Debian's python3 comes without ensurepip, which venv needs: it is in a package of its own, which
+# root can install. virtualenv brings its own pip, and is the only one for Python 2.
 $(MADE):
 	@if ! $(PYTHON) -c ''; then \
 	    echo 'make: $(PYTHON) does not run. Cure: install Python, or name it: make PYTHON=...' >&2; \
@@ -44,6 +44,10 @@ $(MADE):
 	    $(PYTHON) -m venv --clear $(VENV); \
 	elif $(PYTHON) -c 'import virtualenv' 2>/dev/null; then \
 	    $(PYTHON) -m virtualenv --quiet --clear $(VENV); \
+	elif [ "$$(id -u)" = 0 ] && [ -x /usr/bin/apt-get ]; then \
+	    echo 'Installing python3-venv, which $(PYTHON) needs to make a virtual environment'; \
+	    /usr/bin/apt-get update -qq && /usr/bin/apt-get install -qq python3-venv >/dev/null && \
+	    $(PYTHON) -m venv --clear $(VENV); \
 	else \
 	    echo 'make: $(PYTHON) cannot make a virtual environment: it has no ensurepip.' >&2; \
 	    echo 'Cure, on Debian and Ubuntu: apt install python3-venv' >&2; \

@@ -210,8 +210,6 @@ class AsyncTask(FutureBase):
             if yielded._error is not None:
                 return FAILED
             value = yielded._value
-        elif type(yielded) is list:
-            value = _values_of_list(yielded)
         else:
             value = _values_of(yielded)
         if value is not FAILED:
@@ -311,7 +309,7 @@ class AsyncTask(FutureBase):
 
     def _enlist(self, waiter):
         if self._waiters is None:
-            self._waiters = waiter  # the same as _add_waiter, without a call for each child
+            self._waiters = waiter  # as _add_waiter does, without another call
         else:
             self._add_waiter(waiter)
         if self._pending == FRESH:
@@ -605,15 +603,6 @@ class AsyncTask(FutureBase):
                 future.dump(indent + 2)
         else:
             write("No dependencies.", indent + 1)
-
-
-def _values_of_list(futures):
-    """The same as ``_values_of``, for the commonest structure (benchmarks: fan-out)."""
-    try:
-        values = [future._value for future in futures if future._error is None]
-    except AttributeError:  # None or a structure is among them
-        return _values_of(futures)
-    return values if len(values) == len(futures) else FAILED
 
 
 def _values_of(structure):

@@ -306,7 +306,7 @@ class BatchItemBase(FutureBase):
 
     def _enlist(self, waiter):
         if self._waiters is None:
-            self._waiters = waiter  # the same as _add_waiter, without a call for each item
+            self._waiters = waiter  # as _add_waiter does, without another call
         else:
             self._add_waiter(waiter)
         batch = self.batch

@@ -291,8 +291,9 @@ def main(argv=None):
         demonstrate(Client(memcache, expire=60))
     except (EnvironmentError, MemcacheError) as error:
         print(
-            "batching.py: no memcached answers at %s (%s: %s). To start one: memcached -l %s -p %s"
-            % (arguments.server, type(error).__name__, error, host, port),
+            "batching.py: no memcached answers at %s (%s: %s). To start one here: memcached -p %s"
+            " (as root: memcached -u nobody -p %s)"
+            % (arguments.server, type(error).__name__, error, port, port),
             file=sys.stderr,
         )
         return 2

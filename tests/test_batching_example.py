@@ -563,7 +563,7 @@ def test_no_server_is_status_2():
     assert (status, output) == (2, "")
     assert "Traceback" not in complaint
     assert "batching.py: no memcached answers at %s" % address in complaint
-    assert "To start one: memcached -l 127.0.0.1 -p" in complaint
+    assert "To start one here: memcached -p " in complaint
 
 
 @pytest.mark.parametrize("address", ["localhost", ":1", "localhost:", "localhost:x", "a:65536"])
