@@ -1,6 +1,7 @@
 """What differs between Python 2 and 3 and is not in ``six``."""
 
 import inspect
+import opcode
 import sys
 import time
 
@@ -105,6 +106,24 @@ def reraise(error, traceback):
         del error, traceback
 
 
+# Where a function looks for signals before it does anything; Pythons before 3.11 have no such place.
+_RESUME = opcode.opmap.get("RESUME")
+
+
+def is_from_entry(traceback):
+    """Whether a function called by the first frame was interrupted before it did anything.
+
+    CPython handles signals at the entry of functions, so that this is where most interrupts are
+    raised that arrive while the caller is working.
+
+    """
+    called = traceback.tb_next
+    if called is None or called.tb_next is not None:
+        return False
+    at = called.tb_lasti
+    return at < 0 or called.tb_frame.f_code.co_code[at] == _RESUME
+
+
 def monotonic_utime():
     """Microseconds of a clock that never goes back (on Python 2, of the wall clock)."""
     return int(_seconds() * 1000000)
@@ -132,9 +151,15 @@ def fix_classmethods(frame):
     """
     if _CLASSMETHODS_CHAIN or six.PY2:
         return
-    namespace = frame.f_locals
-    if "__module__" in namespace and "__qualname__" in namespace:
-        namespace.setdefault(_MARK, _ClassmethodFixer())
+    # A few frames up, because other decorators may have called ours.
+    for _ in range(5):
+        if frame is None or frame.f_locals is frame.f_globals:
+            return
+        namespace = frame.f_locals
+        if "__module__" in namespace and "__qualname__" in namespace:
+            namespace.setdefault(_MARK, _ClassmethodFixer())
+            return
+        frame = frame.f_back
 
 
 class _ClassmethodFixer(object):

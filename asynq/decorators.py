@@ -131,13 +131,17 @@ def _get_doc(binder):
     return binder.decorator.__doc__
 
 
+# What a bound function shows of the function, for people, for type checkers and for test runners.
+_SHOWN = ("__name__", "__qualname__", "__annotations__", "pytestmark")
+
+
 class _Bound(qcore.decorators.DecoratorBinder):
     # What introspection, copying and pickling want to know of a bound function. The classes of
     # binders have no docstrings, because ``help(obj.method)`` shows the function's.
     __doc__ = property(_get_doc)
 
     def __getattr__(self, name):
-        if name in ("__name__", "__qualname__", "__annotations__"):
+        if name in _SHOWN or name.startswith("__unittest"):
             return getattr(self.decorator, name)
         raise AttributeError(
             "%r has no attribute %r; attributes of the function are on .decorator" % (self, name)
@@ -196,7 +200,11 @@ class AsyncDecoratorBinder(_Bound):
     def _begin(self, args, kwargs):
         if self.instance is not None:
             args = (self.instance,) + args
-        return self.decorator._begin(args, kwargs)
+        decorator = self.decorator
+        if type(decorator).__call__ is _call:
+            return decorator._begin(args, kwargs)
+        # A class of the user's that defines what a synchronous call does.
+        return Run(futures.ConstFuture(decorator(*args, **kwargs)))
 
     __call__ = run
 
@@ -227,9 +235,14 @@ class _AsyncDecoratorBase(qcore.decorators.DecoratorBase):
 
     def __init__(self, fn):
         super(_AsyncDecoratorBase, self).__init__(fn)
-        functools.update_wrapper(self, self.fn, assigned=_present_in(self.fn), updated=())
-        if not hasattr(self, "__wrapped__"):
-            self.__wrapped__ = self.fn
+        for name in _NAMING:
+            if hasattr(self.fn, name):
+                setattr(self, name, getattr(self.fn, name))
+        # What other decorators have left on the function, such as the marks of pytest.
+        for name, value in vars(self.fn).items() if hasattr(self.fn, "__dict__") else ():
+            if not hasattr(self, name):
+                setattr(self, name, value)
+        self.__wrapped__ = self.fn
 
     def __reduce__(self):
         return (_load_decorated, (self.__module__, qualified_name(self)))
@@ -245,9 +258,8 @@ class _AsyncDecoratorBase(qcore.decorators.DecoratorBase):
         return False
 
 
-def _present_in(fn):
-    names = functools.WRAPPER_ASSIGNMENTS + ("__qualname__", "__annotations__", "__defaults__")
-    return [name for name in names if hasattr(fn, name) and name != "__defaults__"]
+# What ``functools.wraps`` copies.
+_NAMING = ("__module__", "__name__", "__qualname__", "__doc__", "__annotations__")
 
 
 def _load_decorated(module, path):
@@ -271,6 +283,9 @@ class PureAsyncDecorator(_AsyncDecoratorBase):
 
     """
 
+    # Slots, because what is in ``__dict__`` is copied by ``functools.wraps``.
+    __slots__ = ("task_cls", "kwargs", "needs_wrapper", "_makes_generator")
+
     binder_cls = PureAsyncDecoratorBinder
 
     def __init__(self, fn, task_cls, kwargs={}):
@@ -279,7 +294,7 @@ class PureAsyncDecorator(_AsyncDecoratorBase):
         self.kwargs = kwargs
         # Whether calling ``fn`` makes a generator, or may do so.
         self.needs_wrapper = inspection.is_cython_or_generator(fn)
-        self._make_task = _task_maker(self.fn, task_cls, self.needs_wrapper, kwargs)
+        self._makes_generator = inspect.isgeneratorfunction(self.fn)
 
     def name(self):
         return "@asynq(pure=True)"
@@ -292,32 +307,19 @@ class PureAsyncDecorator(_AsyncDecoratorBase):
 
     def _call_pure(self, args, kwargs):
         """Make the task of one call."""
-        return self._make_task(args, kwargs)
-
-
-def _task_maker(fn, task_cls, needs_wrapper, extra):
-    """The function that makes the tasks of ``fn`` from the arguments of its calls.
-
-    A closure, because attributes of a decorator are slow to read: a method instead makes the
-    workloads of benchmarks/workloads.py take 1.01 to 1.05 times as long.
-
-    """
-    if inspect.isgeneratorfunction(fn):
-
-        def make_task(args, kwargs):
-            return task_cls(fn(*args, **kwargs), fn, args, kwargs, **extra)
-
-    elif needs_wrapper:
-
-        def make_task(args, kwargs):
-            return task_cls(_drive(fn, args, kwargs), fn, args, kwargs, **extra)
-
-    else:
-
-        def make_task(args, kwargs):
-            return task_cls(None, fn, args, kwargs, **extra)
-
-    return make_task
+        fn = self.fn
+        task_cls = self.task_cls
+        if self._makes_generator:
+            generator = fn(*args, **kwargs)
+        elif self.needs_wrapper or task_cls is not async_task.AsyncTask:
+            # Of a function compiled by Cython only the result tells whether it is a generator
+            # function; and a class of the user's may look at the generator it is given.
+            generator = _drive(fn, args, kwargs)
+        else:
+            generator = None
+        if self.kwargs:
+            return task_cls(generator, fn, args, kwargs, **self.kwargs)
+        return task_cls(generator, fn, args, kwargs)
 
 
 def _drive(fn, args, kwargs):
@@ -339,9 +341,18 @@ def _drive(fn, args, kwargs):
 
 
 class AsyncDecorator(PureAsyncDecorator):
-    """A function that can be called synchronously and asynchronously."""
+    """A function that can be called synchronously and asynchronously.
+
+    :param cls: the class of the tasks.
+
+    """
+
+    __slots__ = ()
 
     binder_cls = AsyncDecoratorBinder
+
+    def __init__(self, fn, cls, kwargs={}):
+        super(AsyncDecorator, self).__init__(fn, cls, kwargs)
 
     def name(self):
         return "@asynq()"
@@ -351,16 +362,22 @@ class AsyncDecorator(PureAsyncDecorator):
 
     def asynq(self, *args, **kwargs):
         """Return a task of the value."""
-        return self._make_task(args, kwargs)
+        return self._call_pure(args, kwargs)
 
     def _begin(self, args, kwargs):
-        return Run(self._make_task(args, kwargs))
+        return Run(self._call_pure(args, kwargs))
 
     __call__ = run
 
 
+# What a synchronous call of a decorated function does if its class has not defined it anew.
+_call = AsyncDecorator.__call__
+
+
 class _WithSyncFn(object):
     """Mixed into the decorators with a function of its own for synchronous calls."""
+
+    __slots__ = ()
 
     def __call__(self, *args, **kwargs):
         sync_fn = self.sync_fn
@@ -381,23 +398,26 @@ class _WithSyncFn(object):
 class AsyncAndSyncPairDecorator(_WithSyncFn, AsyncDecorator):
     """An async function with a function of its own for synchronous calls."""
 
+    __slots__ = ("sync_fn",)
+
     binder_cls = AsyncAndSyncPairDecoratorBinder
 
-    def __init__(self, fn, task_cls, sync_fn, kwargs={}):
-        super(AsyncAndSyncPairDecorator, self).__init__(fn, task_cls, kwargs)
+    def __init__(self, fn, cls, sync_fn, kwargs={}):
+        super(AsyncAndSyncPairDecorator, self).__init__(fn, cls, kwargs)
         self.sync_fn = sync_fn
 
 
-class AsyncProxyDecorator(_AsyncDecoratorBase):
+class AsyncProxyDecorator(AsyncDecorator):
     """A function that returns a future, made to look like an async function."""
 
+    __slots__ = ()
+
     binder_cls = _ProxyBinder
-    task_cls = None
 
-    def name(self):
-        return "@async_proxy()"
+    def __init__(self, fn):
+        super(AsyncProxyDecorator, self).__init__(fn, None)
 
-    def asynq(self, *args, **kwargs):
+    def _call_pure(self, args, kwargs):
         """Call the function and return its future."""
         return self.fn(*args, **kwargs)
 
@@ -407,6 +427,8 @@ class AsyncProxyDecorator(_AsyncDecoratorBase):
 
 class AsyncAndSyncPairProxyDecorator(_WithSyncFn, AsyncProxyDecorator):
     """A function that returns a future, with a function of its own for synchronous calls."""
+
+    __slots__ = ("sync_fn",)
 
     binder_cls = AsyncAndSyncPairDecoratorBinder
 
@@ -418,12 +440,14 @@ class AsyncAndSyncPairProxyDecorator(_WithSyncFn, AsyncProxyDecorator):
 class AsyncWrapper(_AsyncDecoratorBase):
     """The result of a decorator that was made with :func:`make_async_decorator`."""
 
+    __slots__ = ("wrapper_fn", "function_name")
+
     binder_cls = _ProxyBinder
 
-    def __init__(self, fn, wrapper_fn, function_name):
+    def __init__(self, fn, wrapper_fn, name):
         super(AsyncWrapper, self).__init__(fn)
         self.wrapper_fn = wrapper_fn
-        self.function_name = function_name
+        self.function_name = name
 
     def name(self):
         return "@%s()" % self.function_name
@@ -437,7 +461,7 @@ class AsyncWrapper(_AsyncDecoratorBase):
 
 
 # The spelling of 0.1.4. A property, because subclasses override ``asynq``.
-for _cls in (AsyncDecorator, AsyncProxyDecorator, AsyncWrapper, AsyncDecoratorBinder):
+for _cls in (AsyncDecorator, AsyncWrapper, AsyncDecoratorBinder):
     setattr(_cls, "async", property(lambda self: self.asynq, doc="The former name of asynq."))
 del _cls
 

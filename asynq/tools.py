@@ -206,17 +206,18 @@ def _undecorated(fn):
     return original
 
 
-def _named_like(fn):
-    """Make a function look like the one that ``fn`` decorates, for people and for tools."""
+def _async_like(fn):
+    """Make a function async, and have it look and bind like the one that ``fn`` decorates."""
     original = _undecorated(fn)
+    kind = getattr(fn, "type", None)  # classmethod or staticmethod
 
-    def rename(wrapper):
+    def decorator(wrapper):
         present = [name for name in functools.WRAPPER_ASSIGNMENTS if hasattr(original, name)]
         functools.update_wrapper(wrapper, original, assigned=present, updated=())
         wrapper.original_fn = original
-        return wrapper
+        return asynq()(wrapper if kind is None else kind(wrapper))
 
-    return rename
+    return decorator
 
 
 def acached_per_instance():
@@ -234,8 +235,7 @@ def acached_per_instance():
         async_fun = get_async_fn(fun)
         cache = {}
 
-        @asynq()
-        @_named_like(fun)
+        @_async_like(fun)
         def cached(self, *args, **kwargs):
             key = arguments.key(args, kwargs)
             values = _values_of_instance(cache, self)
@@ -283,8 +283,7 @@ def alru_cache(maxsize=128, key_fn=None):
         async_fn = get_async_fn(fn)
         make_key = _Arguments(fn).key if key_fn is None else key_fn
 
-        @asynq()
-        @_named_like(fn)
+        @_async_like(fn)
         def cached(*args, **kwargs):
             key = make_key(args, kwargs)
             with lock:
@@ -315,8 +314,7 @@ def alazy_constant(ttl=0):
         computations = _Computations()
         async_fn = get_async_fn(fn)
 
-        @asynq()
-        @_named_like(fn)
+        @_async_like(fn)
         def constant():
             refreshed = constant.alazy_constant_refresh_time
             value = constant.alazy_constant_cached_value
@@ -363,8 +361,7 @@ def aretry(exception_cls, max_tries=10, sleep=0.05):
     assert max_tries > 0, "max_tries (%d) should be a positive integer" % max_tries
 
     def decorator(fn):
-        @asynq()
-        @_named_like(fn)
+        @_async_like(fn)
         def retried(*args, **kwargs):
             tries_left = max_tries
             while True:
@@ -411,6 +408,8 @@ class DeduplicateDecoratorBinder(AsyncDecoratorBinder):
 class DeduplicateDecorator(AsyncDecorator):
     """What :func:`deduplicate` makes of an async function."""
 
+    __slots__ = ("keygetter", "_async_fn", "_pure")
+
     binder_cls = DeduplicateDecoratorBinder
 
     # The tasks that can be shared, by key. One that nobody holds any longer disappears from
@@ -423,7 +422,6 @@ class DeduplicateDecorator(AsyncDecorator):
         self.keygetter = keygetter
         self._async_fn = get_async_fn(inner)
         self._pure = inner.is_pure_async_fn()
-        self._make_task = self._shared_task
 
     def name(self):
         return "@deduplicate()"
@@ -435,7 +433,7 @@ class DeduplicateDecorator(AsyncDecorator):
         """What calls that share a task have in common; the thread is part of it."""
         return self.keygetter(args, kwargs), threading.current_thread(), id(self.fn)
 
-    def _shared_task(self, args, kwargs):
+    def _call_pure(self, args, kwargs):
         key = self.cache_key(args, kwargs)
         task = self.tasks.get(key)
         if task is not None and not task.is_computed():
@@ -448,7 +446,7 @@ class DeduplicateDecorator(AsyncDecorator):
         return task
 
     def __call__(self, *args, **kwargs):
-        task = self._shared_task(args, kwargs)
+        task = self._call_pure(args, kwargs)
         return task if self._pure else task.value()
 
     def dirty(self, *args, **kwargs):

@@ -507,6 +507,22 @@ def test_a_task_of_an_own_class_can_be_made():
     assert computed == ["blue", "blue", None]
 
 
+def test_an_own_class_gets_a_generator_for_plain_functions_too():
+    generators = []
+
+    class Task(AsyncTask):
+        def __init__(self, generator, fn, args, kwargs):
+            generators.append(type(generator).__name__)
+            super(Task, self).__init__(generator, fn, args, kwargs)
+
+    @asynq.asynq(cls=Task)
+    def plain(x):
+        return x
+
+    assert plain(5) == 5
+    assert generators == ["generator"]
+
+
 def test_a_task_needs_a_generator_or_none():
     with pytest.raises(AssertionError, match="generator is expected, but 3 is provided"):
         AsyncTask(3, len, (), {})

@@ -1,11 +1,13 @@
 """Decorated functions are called synchronously and asynchronously, and look like functions."""
 
 import copy
+import functools
 import inspect
 import pickle
 import sys
 
 import pytest
+import qcore.decorators
 
 import asynq
 from asynq import (
@@ -101,8 +103,9 @@ def test_a_proxy_is_called_at_once_and_its_future_returned_as_it_is():
     assert give.asynq() is future
     assert give() == 1
     assert getattr(give, "async")() is future
-    assert give.name() == "@async_proxy()"
+    assert give.name() == "@asynq()"
     assert give.task_cls is None
+    assert isinstance(give, AsyncDecorator)
 
 
 def test_a_pure_proxy_is_the_function_itself():
@@ -404,6 +407,107 @@ def test_a_function_that_cannot_be_found_again_cannot_be_unpickled():
         pickle.loads(dumped)
 
 
+def test_the_insides_of_a_decorated_function_are_not_copied_by_wraps():
+    @functools.wraps(generator)
+    def wrapper():
+        pass
+
+    assert [name for name in vars(wrapper) if not name.startswith("__")] == []
+
+
+def test_what_was_set_on_the_function_is_set_on_the_decorated_one():
+    def function():
+        pass
+
+    function.tag = "blue"
+    function.name = "not the name of the decorator"
+    assert asynq.asynq()(function).tag == "blue"
+    assert asynq.asynq()(function).name() == "@asynq()"
+
+
+def test_the_function_and_the_class_of_the_tasks_can_be_replaced():
+    class Task(AsyncTask):
+        pass
+
+    @asynq.asynq()
+    def function():
+        return 1
+
+    function.fn = lambda: 2
+    function.task_cls = Task
+    assert function() == 2
+    assert type(function.asynq()) is Task
+
+
+def test_a_class_of_the_users_defines_what_a_call_makes():
+    class Counting(AsyncDecorator):
+        def _call_pure(self, args, kwargs):
+            return ConstFuture(("made", args))
+
+    @qcore.decorators.decorate(Counting, AsyncTask)
+    def function(x):
+        return x
+
+    class Owner(object):
+        @qcore.decorators.decorate(Counting, cls=AsyncTask)
+        def method(self, x):
+            return x
+
+    owner = Owner()
+    assert function(1) == function.asynq(1).value() == ("made", (1,))
+    assert owner.method(1) == owner.method.asynq(1).value() == ("made", (owner, 1))
+
+
+def test_a_class_of_the_users_defines_what_a_synchronous_call_does():
+    class Calling(AsyncDecorator):
+        def __call__(self, *args, **kwargs):
+            return ("called", super(Calling, self).__call__(*args, **kwargs))
+
+    class Own(qcore.decorators.DecoratorBase):
+        binder_cls = AsyncDecoratorBinder
+
+        def name(self):
+            return "@own"
+
+        def __call__(self, *args, **kwargs):
+            return ("own", self.fn(*args, **kwargs))
+
+        def asynq(self, *args, **kwargs):
+            return self.fn.asynq(*args, **kwargs)
+
+    class Owner(object):
+        @qcore.decorators.decorate(Calling, AsyncTask)
+        def calling(self, x):
+            return x
+
+        @qcore.decorators.decorate(Own)
+        @asynq.asynq()
+        def own(self, x):
+            return x
+
+    owner = Owner()
+    assert owner.calling(1) == Owner.calling(owner, 1) == ("called", 1)
+    assert owner.own(1) == ("own", 1)
+    assert owner.own.asynq(1).value() == 1
+
+
+@pytest.mark.skipif(sys.version_info < (3,), reason="classmethods tell nobody of their class")
+def test_a_decorator_of_the_users_can_stand_below_classmethod():
+    def traced(fn):
+        return asynq.asynq()(fn)
+
+    class Owner(object):
+        @classmethod
+        @traced
+        def method(cls, x):
+            return (cls, x)
+
+    class Heir(Owner):
+        pass
+
+    assert Heir.method(1) == Heir.method.asynq(1).value() == (Heir, 1)
+
+
 def test_lambdas_can_be_decorated():
     assert asynq.asynq()(lambda x: x + 1)(1) == 2
 
@@ -430,6 +534,16 @@ class TestMethods(object):
     @asynq()
     def test_method(self, number):
         assert (yield ConstFuture(number)) == 5
+
+    @pytest.mark.skip
+    @asynq()
+    def test_marked_above(self):
+        assert False
+
+    @asynq()
+    @pytest.mark.parametrize("x", [1, 2])
+    def test_marked_below(self, x, number):
+        assert number - x
 """
     )
     import subprocess
@@ -440,7 +554,7 @@ class TestMethods(object):
         stderr=subprocess.STDOUT,
     )
     output = process.communicate()[0].decode()
-    assert "1 failed, 2 passed" in output, output
+    assert "1 failed, 4 passed, 1 skipped" in output, output
 
 
 # Asking functions

@@ -1130,3 +1130,28 @@ def test_a_hook_calls_whatever_can_be_called_asynchronously(log):
                 return ErrorFuture(KeyError())
 
         AsyncEventHook([Failing()]).trigger()
+
+
+def test_caching_decorators_can_stand_above_a_classmethod():
+    calls = []
+
+    class Keeper(object):
+        @alru_cache()
+        @asynq.asynq()
+        @classmethod
+        def cached(cls, x):
+            calls.append((cls, x))
+            return x
+
+        @aretry(ValueError)
+        @asynq.asynq()
+        @staticmethod
+        def retried(x):
+            return x
+
+    class Heir(Keeper):
+        pass
+
+    assert [Keeper.cached(1), Keeper().cached(1), Heir.cached(1)] == [1, 1, 1]
+    assert calls == [(Keeper, 1), (Heir, 1)]
+    assert Keeper.retried(1) == Keeper().retried.asynq(1).value() == 1
