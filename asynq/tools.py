@@ -18,6 +18,7 @@ from .decorators import (
     asynq,
     decorate,
     get_async_fn,
+    is_async_fn,
 )
 from .utils import result
 
@@ -220,6 +221,21 @@ def _async_like(fn):
     return decorator
 
 
+def _check_parentheses(name, option):
+    assert not is_async_fn(option), (
+        "@%s was applied to %r without its parentheses. Cure: write @%s()." % (name, option, name)
+    )
+
+
+def _async_version(name, fn):
+    """What a decorator of this module calls for ``fn``, which has to be async."""
+    async_fn = get_async_fn(getattr(fn, "__func__", fn))
+    assert async_fn is not None, (
+        "@%s() expected an async function, got %r. Cure: write @asynq() below it." % (name, fn)
+    )
+    return async_fn
+
+
 def acached_per_instance():
     """Cache the values of an async method in each instance's name, for as long as it lives.
 
@@ -232,7 +248,7 @@ def acached_per_instance():
     def decorator(fun):
         arguments = _Arguments(fun, skip=1)
         computations = _Computations()
-        async_fun = get_async_fn(fun)
+        async_fun = _async_version("acached_per_instance", fun)
         cache = {}
 
         @_async_like(fun)
@@ -275,12 +291,13 @@ def alru_cache(maxsize=128, key_fn=None):
     A value is computed once even if it is asked for again meanwhile. Errors are not cached.
 
     """
+    _check_parentheses("alru_cache", maxsize)
 
     def decorator(fn):
         cache = LRUCache(maxsize)
         lock = threading.RLock()
         computations = _Computations()
-        async_fn = get_async_fn(fn)
+        async_fn = _async_version("alru_cache", fn)
         make_key = _Arguments(fn).key if key_fn is None else key_fn
 
         @_async_like(fn)
@@ -309,10 +326,11 @@ def alazy_constant(ttl=0):
     ``.dirty()`` makes the next call compute it again. Errors are not cached.
 
     """
+    _check_parentheses("alazy_constant", ttl)
 
     def decorator(fn):
         computations = _Computations()
-        async_fn = get_async_fn(fn)
+        async_fn = _async_version("alazy_constant", fn)
 
         @_async_like(fn)
         def constant():
@@ -463,8 +481,10 @@ def deduplicate(keygetter=None):
     ``.dirty(...)``, with the arguments of a call, makes the next such call begin anew.
 
     """
+    _check_parentheses("deduplicate", keygetter)
 
     def decorator(fn):
+        _async_version("deduplicate", fn)
         key = _Arguments(fn).key if keygetter is None else keygetter
         return decorate(DeduplicateDecorator, fn, key)
 

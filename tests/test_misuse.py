@@ -17,7 +17,7 @@ from asynq import (
     async_proxy,
     result,
 )
-from asynq.tools import aretry
+from asynq.tools import acached_per_instance, alazy_constant, alru_cache, aretry, deduplicate
 
 from .helpers import Batch, Client
 
@@ -60,6 +60,32 @@ def test_forgetting_the_parentheses_of_the_decorator():
     assert "without its parentheses. Cure: write @asynq()." in str(info.value)
     with pytest.raises(AssertionError, match=r"Cure: write @async_proxy\(\)\."):
         async_proxy(len)
+
+
+@pytest.mark.parametrize("decorator", [alru_cache, alazy_constant, deduplicate])
+def test_forgetting_the_parentheses_of_a_tool(decorator):
+    name = decorator.__name__
+    with pytest.raises(AssertionError) as info:
+        decorator(give_back)
+    assert str(info.value) == (
+        "@%s was applied to @asynq() tests.test_misuse.give_back without its parentheses. Cure:"
+        " write @%s()." % (name, name)
+    )
+
+
+@pytest.mark.parametrize(
+    "decorator", [alru_cache, alazy_constant, deduplicate, acached_per_instance]
+)
+def test_applying_a_tool_to_a_function_that_is_not_async(decorator):
+    def plain(self):
+        pass
+
+    with pytest.raises(AssertionError) as info:
+        decorator()(plain)
+    assert str(info.value).startswith(
+        "@%s() expected an async function, got <function " % decorator.__name__
+    )
+    assert str(info.value).endswith(". Cure: write @asynq() below it.")
 
 
 @pytest.mark.parametrize(
