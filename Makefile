@@ -13,7 +13,7 @@ OR_SAY = || { echo 'make: pip cannot install this. Does it reach the network?' >
 # A virtual environment belongs to the Python that made it: another PYTHON makes another one.
 MADE = $(VENV)/made-by-$(subst /,-,$(PYTHON))
 
-.PHONY: help demo test check clean
+.PHONY: help demo test size check clean
 
 help:  ## print this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1: \2/p' Makefile
@@ -24,6 +24,9 @@ demo: $(VENV)/installed  ## find the authors of this repository (ARGS='--repo DI
 
 test: $(VENV)/installed-for-test  ## run the tests
 	@$(RUN) -m pytest $(ARGS)
+
+size: $(VENV)/installed-for-test  ## run the tests of size and of long life in full (5 minutes)
+	@ASYNQ_FULL_SIZE=1 $(RUN) -m pytest tests/test_size.py tests/test_long_life.py $(ARGS)
 
 check: $(VENV)/installed-for-check  ## run the tests with their coverage, and the linter
 	@$(RUN) -m pytest --cov=asynq --cov-branch --cov-fail-under=97 $(ARGS)

@@ -1,7 +1,6 @@
 """What differs between Python 2 and 3 and is not in ``six``."""
 
 import inspect
-import opcode
 import sys
 import time
 
@@ -72,17 +71,19 @@ if six.PY2:  # pragma: no cover
 else:
 
     def get_traceback(error):
-        """The traceback of ``error``."""
-        return error.__traceback__
+        """The traceback of ``error``; None also if it is a class, or no error at all."""
+        return error.__traceback__ if isinstance(error, BaseException) else None
 
     def set_traceback(error, traceback):
         """Replace the traceback of ``error``, also if it refuses attributes."""
-        error.with_traceback(traceback)
+        if isinstance(error, BaseException):
+            error.with_traceback(traceback)
 
     def throw(generator, error, traceback):
         """Raise ``error`` inside ``generator``, its traceback starting with ``traceback``."""
         try:
-            return generator.throw(error.with_traceback(traceback))
+            set_traceback(error, traceback)
+            return generator.throw(error)
         finally:
             del generator, error, traceback  # as in FutureBase.value
 
@@ -98,32 +99,16 @@ else:
 def reraise(error, traceback):
     """Raise ``error`` with exactly ``traceback`` below the frames that it passes from here on."""
     try:
-        if six.PY2:  # pragma: no cover
+        if six.PY2 and isinstance(error, BaseException):  # pragma: no cover
             six.reraise(type(error), error, traceback)
-        raise error.with_traceback(traceback)
+        set_traceback(error, traceback)
+        raise error
     finally:
         # The traceback holds this frame: see test_garbage.py.
         del error, traceback
 
 
-# Where a function looks for signals before it does anything; Pythons before 3.11 have no such place.
-_RESUME = opcode.opmap.get("RESUME")
-
-
-def is_from_entry(traceback):
-    """Whether a function called by the first frame was interrupted before it did anything.
-
-    CPython handles signals at the entry of functions, so that this is where most interrupts are
-    raised that arrive while the caller is working.
-
-    """
-    called = traceback.tb_next
-    if called is None or called.tb_next is not None:
-        return False
-    at = called.tb_lasti
-    return at < 0 or called.tb_frame.f_code.co_code[at] == _RESUME
-
-
+# Where a function looks for signals before it does anything; there is no such place before 3.11.
 def monotonic_utime():
     """Microseconds of a clock that never goes back (on Python 2, of the wall clock)."""
     return int(_seconds() * 1000000)

@@ -8,7 +8,7 @@ nested as deeply as memory allows.
 import qcore
 import six
 
-from .futures import ErrorFuture, FutureBase
+from .futures import ConstFuture, ErrorFuture, FutureBase
 
 __traceback_hide__ = True
 
@@ -77,6 +77,16 @@ def replaced(structure, replace):
 def value_of(future):
     """The value of a future that is computed and has no error."""
     return future._value
+
+
+def outcome_of(future):
+    """A future with the outcome of calling ``future.value()``, which a class may define anew."""
+    if not future._defines_value:
+        return future
+    try:
+        return ConstFuture(future.value())
+    except BaseException as error:
+        return ErrorFuture(error)
 
 
 def unwrap(value):

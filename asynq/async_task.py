@@ -15,7 +15,7 @@ from qcore import inspection
 from . import profiler
 from ._compat import get_traceback, set_traceback, stop_value, throw, user_traceback
 from ._debug import options, safe_str, watch, write
-from ._structures import checked, extract_futures, leaves, replaced, unwrap, value_of
+from ._structures import checked, extract_futures, leaves, outcome_of, replaced, unwrap, value_of
 from .contexts import ContextScope
 from .futures import INTERRUPTS, ErrorFuture, FutureBase, _none
 from .scheduler import BLOCKED, FAILED, FRESH, PARKED, RUNNING, AsyncTaskError, Run, _state, run
@@ -68,9 +68,9 @@ class AsyncTask(FutureBase):
         "fn",
         "args",
         "kwargs",
-        # The task that was active when this one was made, for stack traces; None again once this
-        # one is computed, so that it does not keep all its ancestors alive.
-        "creator",
+        # A weak reference to the task that was active when this one was made: for stack traces
+        # only, which is no reason to keep all the ancestors alive.
+        "_creator",
         # The generator; None for a plain function and once the task is computed.
         "_body",
         # What the body yielded last, None before and after.
@@ -103,7 +103,8 @@ class AsyncTask(FutureBase):
         self.fn = fn
         self.args = args
         self.kwargs = kwargs
-        self.creator = _state.current.active_task
+        creator = _state.current.active_task
+        self._creator = creator if creator is None else weakref.ref(creator)
         self._body = generator
         self._yielded = None
         self._yields = 0
@@ -123,6 +124,8 @@ class AsyncTask(FutureBase):
             return run(self) if self._value is _none else FutureBase.value(self)
         finally:
             del self  # as in FutureBase.value
+
+    value.is_the_librarys = True
 
     def error(self):
         try:
@@ -147,18 +150,23 @@ class AsyncTask(FutureBase):
             watch.observer.task_waits(self, self._awaited())
         self._yields += 1
         if isinstance(yielded, FutureBase):
-            if yielded._value is not _none and yielded._error is None:
-                return yielded._value
-            self._yielded = yielded
             if yielded._value is not _none:
-                return FAILED
+                if yielded._error is None and not yielded._defines_value:
+                    return yielded._value
+                self._yielded = yielded
+                return self._collect()
+            self._yielded = yielded
             if self._depth >= self._run.max_depth and isinstance(yielded, AsyncTask):
                 self._yielded = _too_deep(self._run)
                 return FAILED
             if self._value is not _none:
                 return BLOCKED  # somebody has set the value or error meanwhile
+            try:
+                yielded._enlist(self)
+            except AsyncTaskError as error:
+                self._let_stand_for(yielded, error)
+                return FAILED
             self._pending = 1
-            yielded._enlist(self)
             return BLOCKED
         self._yielded = yielded
         if yielded is None:
@@ -173,8 +181,11 @@ class AsyncTask(FutureBase):
         pending = 0
         for future in futures:
             if future._value is _none:
-                future._enlist(self)
-                pending += 1
+                try:
+                    future._enlist(self)
+                    pending += 1
+                except AsyncTaskError as error:
+                    self._let_stand_for(future, error)
         if pending == 0:
             return self._collect()
         if len(ready) - mark > 1:
@@ -206,15 +217,23 @@ class AsyncTask(FutureBase):
         yielded = self._yielded
         if yielded is None:
             return None
-        if isinstance(yielded, FutureBase):
-            if yielded._error is not None:
-                return FAILED
-            value = yielded._value
-        else:
-            value = _values_of(yielded)
-        if value is not FAILED:
+        if not isinstance(yielded, FutureBase):
+            futures = leaves(yielded)
+        elif yielded._error is None and not yielded._defines_value:
             self._yielded = None
-        return value
+            return yielded._value
+        else:
+            futures = (yielded,)
+        for future in futures:
+            if future._defines_value:
+                self._yielded = yielded = replaced(yielded, outcome_of)
+                futures = leaves(yielded)
+                break
+        for future in futures:
+            if future._error is not None:
+                return FAILED
+        self._yielded = None
+        return replaced(yielded, value_of)
 
     def _throw(self):
         """Throw the first error, in the order of what was yielded, into the body."""
@@ -260,7 +279,7 @@ class AsyncTask(FutureBase):
             return  # somebody has set the value or error meanwhile
         if watch.observer is not None:
             watch.observer.task_exits(self, value, None)
-        self._body = self.creator = None
+        self._body = None
         self._yielded = None
         if self._scope is not None:
             error = self._scope.close(self)
@@ -275,7 +294,7 @@ class AsyncTask(FutureBase):
         _mark(error, self, traceback)
         if watch.observer is not None:
             watch.observer.task_exits(self, None, error)
-        self._body = self.creator = None
+        self._body = None
         self._yielded = None
         if self._scope is not None:
             self._scope.close(self)
@@ -308,6 +327,8 @@ class AsyncTask(FutureBase):
     # Being waited for
 
     def _enlist(self, waiter):
+        if self._pending != FRESH:
+            self._check_thread(waiter._run)
         if self._waiters is None:
             self._waiters = waiter  # as _add_waiter does, without another call
         else:
@@ -391,12 +412,15 @@ class AsyncTask(FutureBase):
         self._pending = 0
         self._run.ready.append(self)
 
-    def _refuse(self, culprit, error):
-        """``culprit`` will never be computed: let ``error`` stand for it in what was yielded."""
+    def _let_stand_for(self, culprit, error):
         instead = ErrorFuture(error)
         self._yielded = replaced(
             self._yielded, lambda future: instead if future is culprit else future
         )
+
+    def _refuse(self, culprit, error):
+        """``culprit`` will never be computed: let ``error`` stand for it in what was yielded."""
+        self._let_stand_for(culprit, error)
         culprit._leave(self)
         self._pending = len(self._blockers())
         if self._pending == 0:
@@ -417,7 +441,7 @@ class AsyncTask(FutureBase):
         begun = self._pending not in (FRESH, RUNNING)
         running = self._pending == RUNNING and self._body is not None and self._body.gi_running
         self._pending = RUNNING
-        body, self._body, self.creator = self._body, None, None
+        body, self._body = self._body, None
         if begun:
             _abandon(self)
         self._yielded = None
@@ -432,9 +456,9 @@ class AsyncTask(FutureBase):
         """Close the body as what it is: this task, in the contexts of those above it."""
         scheduler = _state.current
         active, scope = scheduler.active_task, scheduler.scope
-        scheduler.switch(self._scope_above())
-        scheduler.active_task = self
         try:
+            scheduler.switch(self._scope_above())
+            scheduler.active_task = self
             body.close()
         except INTERRUPTS:
             raise
@@ -510,6 +534,11 @@ class AsyncTask(FutureBase):
         return [future for future in leaves(self._yielded) if isinstance(future, FutureBase)]
 
     @property
+    def creator(self):
+        """The task that was active when this one was made; None outside, or if it is gone."""
+        return self._creator and self._creator()
+
+    @property
     def iteration_index(self):
         """How many times the body was continued; 0 before the first step."""
         if self._pending in (FRESH, PARKED) or (self._pending >= 0 and self._value is _none):
@@ -561,17 +590,10 @@ class AsyncTask(FutureBase):
     def _traceback_line(self):
         frame = getattr(self._body, "gi_frame", None)
         if frame is not None:
-            code, line = frame.f_code, frame.f_lineno
-        elif self._error is not None and self._traceback is not None:
-            code, line = self._traceback.tb_frame.f_code, self._traceback.tb_lineno
-        else:
-            return str(self)
-        return 'File "%s", line %d, in %s\n    %s' % (
-            code.co_filename,
-            line,
-            code.co_name,
-            linecache.getline(code.co_filename, line).strip(),
-        )
+            return _line_at(frame.f_code, frame.f_lineno)
+        if self._error is not None and self._traceback is not None:
+            return _line_of(self._traceback)
+        return str(self)
 
     def __str__(self):
         if self.iteration_index == 1:
@@ -605,14 +627,6 @@ class AsyncTask(FutureBase):
             write("No dependencies.", indent + 1)
 
 
-def _values_of(structure):
-    """``structure`` with the values of its futures; FAILED if one of them has an error."""
-    for future in leaves(structure):
-        if future._error is not None:
-            return FAILED
-    return replaced(structure, value_of)
-
-
 def _abandon(task):
     """``task`` waits for nothing any longer; neither do those that only it had asked for."""
     stack = [task]
@@ -633,6 +647,19 @@ def _abandon(task):
                 else:
                     future._pending = PARKED
                     stack.append(future)
+
+
+def _line_of(traceback):
+    return _line_at(traceback.tb_frame.f_code, traceback.tb_lineno)
+
+
+def _line_at(code, line):
+    return 'File "%s", line %d, in %s\n    %s' % (
+        code.co_filename,
+        line,
+        code.co_name,
+        linecache.getline(code.co_filename, line).strip(),
+    )
 
 
 def _check_generator(generator):
@@ -668,13 +695,29 @@ class _FailedTask(object):
 
     """
 
-    def __init__(self, task):
+    creator = None
+
+    def __init__(self, task, traceback):
         self._ref = weakref.ref(task)
+        self._traceback = traceback
         self.fn = task.fn
         self.args = task.args
         self.kwargs = task.kwargs
+        self.iteration_index = task.iteration_index
+
+    def is_computed(self):
+        return True
+
+    def traceback(self):
+        """The same as the task's: where it failed."""
+        return [self._traceback_line()]
+
+    def _traceback_line(self):
+        return str(self) if self._traceback is None else _line_of(self._traceback)
 
     def __getattr__(self, name):
+        if name.startswith("_"):
+            raise AttributeError(name)
         task = self._ref()
         if task is None:
             raise AttributeError("%r: the task %s is gone" % (name, self))
@@ -706,7 +749,7 @@ def _mark(error, task, traceback):
     """Leave on ``error`` where it came from, for those who print it."""
     try:
         if getattr(error, "_task", None) is None:
-            error._task = _FailedTask(task)
+            error._task = _FailedTask(task, traceback)
         error._type_ = type(error)
         error._traceback = traceback
     except Exception:

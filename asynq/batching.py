@@ -11,7 +11,7 @@ import traceback as traceback_module
 from . import profiler
 from ._debug import options, safe_str, watch, write
 from .futures import INTERRUPTS, FutureBase, _none, report_ignored
-from .scheduler import AsyncTaskError
+from .scheduler import AsyncTaskError, get_scheduler
 
 __all__ = [
     "BatchBase",
@@ -50,8 +50,8 @@ class BatchBase(FutureBase):
         self.items = []
         # The scheduler that is going to flush it, None while there is none.
         self._scheduler = None
-        # Whether the flush has begun and not ended.
-        self._flushing = False
+        # The scheduler of the thread that is flushing it, None while there is none.
+        self._flushing = None
 
     def is_flushed(self):
         """Whether it was flushed or cancelled."""
@@ -94,12 +94,14 @@ class BatchBase(FutureBase):
 
         """
         if not self.is_computed():
-            self.set_error(BatchCancelledError() if error is None else error)
-            self._let_items_go()
+            try:
+                self._end(BatchCancelledError() if error is None else error)
+            finally:
+                self._let_items_go()
 
     def _let_items_go(self):
-        # They hold the batch.
-        if not options.KEEP_DEPENDENCIES:
+        # They hold the batch. (It is not computed where an interrupt came before the flush.)
+        if self._value is not _none and not options.KEEP_DEPENDENCIES:
             self.items = []
 
     # What derived classes define
@@ -128,13 +130,13 @@ class BatchBase(FutureBase):
     # How it is computed
 
     def _compute(self):
-        if self._flushing:
+        if self._flushing is not None:
             raise AsyncTaskError(
                 "Can't proceed further: the flush of %s waits for itself or for one of its own"
                 " items. Cure: in _flush(), set the items' values; don't ask for them."
                 % safe_str(self)
             )
-        self._flushing = True
+        self._flushing = get_scheduler()
         error = None
         try:
             self._try_switch_active_batch()
@@ -144,12 +146,25 @@ class BatchBase(FutureBase):
             error = raised
         try:
             if self._value is _none:
-                self.set_error(error)
+                self._end(error)
         finally:
-            self._flushing = False
+            self._flushing = None
         try:
             if isinstance(error, INTERRUPTS):
                 raise error
+        finally:
+            del self, error  # as in FutureBase.value
+
+    def _end(self, error):
+        """Compute the batch and its items, also if that is interrupted."""
+        try:
+            self.set_error(error)
+        except INTERRUPTS as raised:
+            if self._value is _none:
+                self.set_error(raised)
+            else:
+                self._settle_items(self._error)
+            raise
         finally:
             del self, error  # as in FutureBase.value
 
@@ -165,34 +180,43 @@ class BatchBase(FutureBase):
                 except BaseException as raised:
                     report_ignored("a hook of a batch that had failed", raised)
         interrupt = self._settle_items(self._error) or interrupt
-        super(BatchBase, self)._computed()
-        if interrupt is not None:
-            raise interrupt
+        try:
+            super(BatchBase, self)._computed()
+            if interrupt is not None:
+                raise interrupt
+        finally:
+            self = hook = interrupt = None  # as in FutureBase.value
 
     def _settle_items(self, error):
         """Compute every item that is not; return the interrupt that came meanwhile, or None."""
         interrupt = None
-        pending = self.items
-        while pending:
+        for item in self.items:
+            if item._value is not _none:
+                if item._error is not None:
+                    _drop_locals(item._traceback)
+                continue
+            item_error = error or _no_value(item)
             try:
-                for item in pending:
-                    if item._value is _none:
-                        item.set_error(error or _no_value(item))
-                    elif item._error is not None:
-                        _drop_locals(item._traceback)
+                item.set_error(item_error)
             except INTERRUPTS as raised:
                 interrupt = raised
-            pending = [item for item in pending if item._value is _none]
+            except BaseException as raised:
+                report_ignored("an item of a batch that got its error", raised)
+            if item._value is _none:  # it has a set_error() of its own, which does not
+                FutureBase.set_error(item, item_error)
         for item in self.items:
             if item._waiters is not None:
                 item._tell_waiters()
         if self._error is not None:
             _drop_locals(self._traceback)
-        return interrupt
+        try:
+            return interrupt
+        finally:
+            self = item = error = item_error = interrupt = None  # as in FutureBase.value
 
     def _set_going(self, waiter):
         scheduler = waiter._run.scheduler
-        if self._scheduler is not scheduler and not self._flushing:
+        if self._scheduler is not scheduler and self._flushing is not scheduler:
             scheduler.schedule_batch(self)
 
     # How it looks
@@ -286,19 +310,22 @@ class BatchItemBase(FutureBase):
 
     def _computed(self):
         """While the batch is flushed, who waits is told at its end, in the order of the items."""
-        if not self.batch._flushing:
+        if self.batch._flushing is None:
             super(BatchItemBase, self)._computed()
             return
-        if self._on_computed is not None:
-            self._call_handlers()
-        if watch.observer is not None:
-            watch.observer.future_computed(self)
+        try:
+            if self._on_computed is not None:
+                self._call_handlers()
+            if watch.observer is not None:
+                watch.observer.future_computed(self)
+        finally:
+            del self  # as in FutureBase.value
 
     def _compute(self):
         batch = self.batch
         del self  # as in FutureBase.value
         try:
-            if batch._flushing:
+            if batch._flushing is get_scheduler():
                 batch._compute()  # which says what is wrong
             batch.flush()
         finally:

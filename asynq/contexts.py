@@ -163,17 +163,19 @@ class _TaskContext(object):
         return True
 
     def _unregister(self):
-        """Note that it is left; tell whether it has to be paused now."""
+        """Take it off its task's contexts; tell whether it has to be paused now."""
         if self._entered > 1:
-            self._entered -= 1
             return False
-        task = self._active_task if self._entered else None
-        outside = self._holder is None
-        self._entered = 0
-        self._holder = None
-        if task is None:
-            return outside
-        return task._leave_context(self)
+        if self._holder is None:
+            return True
+        task = self._active_task
+        return task is not None and task._leave_context(self)
+
+    def _forget(self):
+        """It is left, and paused."""
+        if self._entered == 1:
+            self._holder = None
+        self._entered -= 1
 
 
 class AsyncContext(_TaskContext):
@@ -204,12 +206,16 @@ class AsyncContext(_TaskContext):
                 self.resume()
             except BaseException:
                 self._unregister()
+                self._forget()
                 raise
         return self
 
     def __exit__(self, exc_type, exc_value, traceback):
-        if self._unregister():
-            self.pause()
+        try:
+            if self._unregister():
+                self.pause()
+        finally:
+            self._forget()
 
     def resume(self):
         """Called to make the context active. Must not call async functions."""
@@ -233,6 +239,7 @@ class NonAsyncContext(_TaskContext):
 
     def __exit__(self, exc_type, exc_value, traceback):
         self._unregister()
+        self._forget()
 
     def resume(self):
         """Called if the task was blocked inside."""

@@ -6,9 +6,11 @@ which anything can be waited for; they are described where they are defined (``_
 
 """
 
+import threading
 import traceback as traceback_module
 
 import qcore
+import six
 from qcore import MarkerObject
 
 from ._compat import get_traceback, reraise, set_traceback, user_traceback
@@ -69,6 +71,14 @@ class FutureBase(object):
         self._waiters = None
         self._on_computed = None
 
+    # Whether the class has a ``value()`` that is not the library's, and that a yield has to call.
+    _defines_value = False
+
+    @classmethod
+    def __init_subclass__(cls, **kwargs):
+        super(FutureBase, cls).__init_subclass__(**kwargs)
+        cls._defines_value = not getattr(cls.value, "is_the_librarys", False)
+
     # What users call
 
     def value(self):
@@ -87,6 +97,8 @@ class FutureBase(object):
             # The traceback holds this frame, and the future the error: without this they would
             # be a cycle (test_garbage.py).
             del self
+
+    value.is_the_librarys = True
 
     def __call__(self):
         """The same as :meth:`value`."""
@@ -114,7 +126,10 @@ class FutureBase(object):
         if self._value is not _none:
             raise FutureIsAlreadyComputed(self)
         self._value = value
-        self._computed()
+        try:
+            self._computed()
+        finally:
+            del self  # as in value()
 
     def set_error(self, error):
         """Store the error (None means: computed, with the value None) and tell everybody who waits.
@@ -152,6 +167,10 @@ class FutureBase(object):
         if hook is None:
             hook = self._on_computed = qcore.EventHook()
         return hook
+
+    @on_computed.setter
+    def on_computed(self, hook):
+        self._on_computed = hook
 
     # What derived classes override
 
@@ -230,8 +249,11 @@ class FutureBase(object):
                 interrupt = error
             except BaseException as error:
                 report_ignored("an on_computed handler", error)
-        if interrupt is not None:
-            raise interrupt
+        try:
+            if interrupt is not None:
+                raise interrupt
+        finally:
+            del self, interrupt  # as in value()
 
     # How it looks
 
@@ -240,7 +262,7 @@ class FutureBase(object):
         write(safe_str(self), indent)
 
     def __repr__(self):
-        key = id(self)
+        key = (threading.current_thread(), id(self))
         if key in _in_repr:
             return "<recursion>"
         _in_repr.add(key)
@@ -266,6 +288,11 @@ class FutureBase(object):
 
     __nonzero__ = __bool__
 
+
+if six.PY2:  # pragma: no cover
+    FutureBase._defines_value = property(
+        lambda self: not getattr(type(self).value, "is_the_librarys", False)
+    )
 
 # The futures whose repr is being made: a value can contain its future.
 _in_repr = set()
@@ -305,18 +332,20 @@ class _Computation(object):
         try:
             future._compute()
         except _NobodyComputes:
-            pass  # somebody may set its value
+            waiters = ()  # they wait until somebody sets its value
         except INTERRUPTS:
+            waiters = None
             raise
         except BaseException as error:
             if future._value is _none:
                 future.set_error(error)
         finally:
-            del self, future  # as in FutureBase.value
+            del self, future, waiter  # as in FutureBase.value
         # Like the parent of a task, they go on at once.
         for waiter in reversed(waiters):
             if waiter is not None and waiter._pending == 0 and waiter._run is run:
                 run.ready.append(waiter)
+        waiter = waiters = None
         return False
 
 
@@ -337,12 +366,14 @@ class Future(FutureBase):
 
     def _compute(self):
         try:
-            value = self._value_provider()
-        except Exception as error:
-            self.set_error(error)
+            try:
+                value = self._value_provider()
+            except Exception as error:
+                self.set_error(error)
+                raise
+            self.set_value(value)
+        finally:
             del self  # as in value()
-            raise
-        self.set_value(value)
 
 
 class ConstFuture(FutureBase):

@@ -218,12 +218,13 @@ class Run(object):
             scheduler.switch(self._scope)
         if outer is None:
             scheduler.forget_batches()
-            del self.ready[:], self.woken[:]
-        elif self.adopted is not None:
+        if outer is not None and self.adopted is not None:
             # What is left of them goes on in the outer run, whoever wakes it.
             outer.woken.extend(reversed(self.ready))
             outer.woken.extend(self.woken)
             self.ready, self.woken = outer.ready, outer.woken
+        else:
+            del self.ready[:], self.woken[:]
         self.outer = self.caller = self.adopted = None
 
     def take_task(self):
@@ -295,7 +296,7 @@ class TaskScheduler(object):
         best = best_priority = None
         for batch in list(self._batches):
             try:
-                if batch.is_flushed() or (batch.is_empty() and batch._waiters is None):
+                if batch.is_flushed():
                     self._forget(batch)
                     continue
                 priority = batch.get_priority()
@@ -340,6 +341,10 @@ class TaskScheduler(object):
                 report_ignored("an on_after_batch_flush handler", error)
             if watch.observer is not None:
                 watch.observer.batch_flushed(batch)
+        except INTERRUPTS:
+            if not batch.is_flushed():
+                self.schedule_batch(batch)  # a task of an outer run may wait for it
+            raise
         finally:
             del batch  # as in FutureBase.value
         return True

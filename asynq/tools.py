@@ -331,6 +331,8 @@ def alazy_constant(ttl=0):
     def decorator(fn):
         computations = _Computations()
         async_fn = _async_version("alazy_constant", fn)
+        # Between the question for the generation and its answer no dirty() may come.
+        lock = threading.RLock()
 
         @_async_like(fn)
         def constant():
@@ -342,15 +344,17 @@ def alazy_constant(ttl=0):
             # answers those who ask after it nor ends up in the cache.
             generation = constant.alazy_constant_generation
             value = yield computations.get.asynq(generation, async_fn)
-            if constant.alazy_constant_generation is generation:
-                constant.alazy_constant_cached_value = value
-                constant.alazy_constant_refresh_time = _now()
+            with lock:
+                if constant.alazy_constant_generation is generation:
+                    constant.alazy_constant_cached_value = value
+                    constant.alazy_constant_refresh_time = _now()
             result(value)
 
         def dirty():
             """Have the next call compute the value."""
-            constant.alazy_constant_generation = object()
-            constant.alazy_constant_refresh_time = 0
+            with lock:
+                constant.alazy_constant_generation = object()
+                constant.alazy_constant_refresh_time = 0
 
         constant.dirty = dirty
         constant.alazy_constant_cached_value = None

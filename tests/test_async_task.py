@@ -1,5 +1,6 @@
 """A task drives one body: what it yields, how it ends, what can be asked about it."""
 
+import copy
 import sys
 import traceback
 
@@ -21,7 +22,7 @@ from asynq import (
 from asynq.async_task import extract_futures, unwrap
 from asynq.debug import options
 
-from .helpers import Client
+from .helpers import Client, Item
 
 
 @asynq.asynq()
@@ -166,6 +167,37 @@ def test_a_task_ends_with_what_its_function_returns_or_raises_as_result():
     assert [plain(), raising_result(), plain_result(), falling_off()] == [1, 2, 3, None]
 
 
+def test_a_value_method_that_a_class_defines_anew_is_called_at_a_yield():
+    class Checked(Item):
+        def value(self):
+            value = super(Checked, self).value()
+            if value[1] == "missing":
+                raise KeyError(value[1])
+            return ("checked",) + value
+
+    class CheckedConst(ConstFuture):
+        def value(self):
+            return "checked"
+
+    client = Client()
+
+    @asynq.asynq()
+    def root():
+        items = [Checked(client, key) for key in ("a", "b", "missing")]
+        with pytest.raises(KeyError, match="missing"):
+            yield [none_future, {"x": items[2]}]
+        with pytest.raises(KeyError, match="missing"):
+            yield items[2]
+        result((yield items[0], [items[1], client.get("c")], CheckedConst(1)))
+
+    assert root() == (
+        ("checked", "client", "a"),
+        [("checked", "client", "b"), ("client", "c")],
+        "checked",
+    )
+    assert client.requests == [["a", "b", "missing"], ["c"]]
+
+
 def test_a_returned_future_is_not_unwrapped():
     future = ConstFuture(1)
 
@@ -276,10 +308,15 @@ def test_the_error_names_its_task_while_that_lives_and_its_call_afterwards():
     assert len({error._task, error._task}) == 1
     assert str(error._task) == str(task)
     assert error._task.is_computed()
+    assert error._task.value == task.value
     del task
     assert str(error._task).startswith("@asynq tests.test_async_task.fail(1)")
+    assert error._task.is_computed() and error._task.iteration_index == 1
+    assert error._task.creator is None
+    assert error._task.traceback()[0].endswith("in fail\n    raise ValueError(x)")
+    assert copy.copy(error._task).args == (1,)
     with pytest.raises(AttributeError, match="is gone"):
-        error._task.is_computed
+        error._task.value
 
 
 class Frozen(Exception):

@@ -240,6 +240,47 @@ def test_an_item_that_the_flush_forgets_gets_an_error_that_names_it():
     assert "Cure: have _flush() call set_value() or set_error() of each of self.items." in text
 
 
+class Stubborn(Item):
+    """Refuses errors in the way its key says."""
+
+    def set_error(self, error):
+        if self.key == "raises":
+            raise KeyError("set_error")
+        if self.key == "raises late":
+            super(Stubborn, self).set_error(error)
+            raise KeyError("set_error")
+
+
+@pytest.mark.parametrize("key", ["ignores", "raises", "raises late"])
+def test_an_item_that_refuses_its_error_gets_it_and_so_do_the_others(client, key, capsys):
+    client.fails_with = ValueError("flush")
+    items = [Stubborn(client, key), client.get("a"), Stubborn(client, key)]
+
+    @asynq.asynq()
+    def wait_for(item):
+        try:
+            yield item
+        except ValueError as error:
+            result(str(error))
+
+    @asynq.asynq()
+    def root():
+        result((yield [wait_for.asynq(item) for item in items]))
+
+    assert root() == ["flush"] * 3
+    assert ("KeyError" in capsys.readouterr().err) is (key != "ignores")
+
+
+def test_a_batch_that_says_it_is_empty_is_flushed_all_the_same():
+    class Modest(Batch):
+        def is_empty(self):
+            return True
+
+    client = Client()
+    client.current_batch = Modest(client)
+    assert load(client, "a") == ("client", "a")
+
+
 def test_an_item_that_is_set_twice_fails_the_rest_of_the_batch():
     class Twice(Batch):
         def _flush(self):

@@ -174,6 +174,27 @@ def test_the_active_task_is_noted_while_the_context_is_entered(log):
     assert not hasattr(context, "_active_task")
 
 
+def test_the_active_task_can_still_be_asked_for_in_the_last_pause(client):
+    seen = []
+
+    class Asking(AsyncContext):
+        def resume(self):
+            seen.append(self._active_task is get_active_task())
+
+        def pause(self):
+            seen.append(self._active_task is task[0])
+
+    @asynq.asynq()
+    def enter():
+        task.append(get_active_task())
+        with Asking():
+            yield client.get(1)
+
+    task = []
+    enter()
+    assert seen == [True, True, False, True]
+
+
 def test_one_task_may_enter_a_context_again_nested_or_later(log, client):
     @asynq.asynq()
     def enter():

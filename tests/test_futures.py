@@ -4,6 +4,7 @@ import copy
 import pickle
 
 import pytest
+import qcore
 
 import asynq
 from asynq import (
@@ -83,6 +84,22 @@ def test_a_future_that_nobody_computed_says_so():
     with pytest.raises(NotImplementedError, match="call its set_value"):
         FutureBase().value()
     FutureBase().raise_if_error()
+
+
+def test_an_error_that_is_a_class_is_raised_as_well():
+    future = FutureBase()
+    future.set_error(ValueError)
+    assert future.error() is ValueError
+    with pytest.raises(ValueError):
+        future.value()
+
+
+def test_the_hook_can_be_replaced():
+    seen = []
+    future = FutureBase()
+    future.on_computed = qcore.EventHook([seen.append])
+    future.set_value(1)
+    assert seen == [future]
 
 
 def test_a_reset_future_can_be_computed_again_and_tells_the_same_handlers():

@@ -195,6 +195,46 @@ def test_a_context_that_fails_leaves_nothing():
     assert_nothing_is_left()
 
 
+def test_a_failed_task_leaves_nothing_though_its_body_holds_a_task_that_never_ran():
+    client = Client()
+
+    @asynq.asynq()
+    def fail():
+        unused = load.asynq(client, 1)  # noqa: F841
+        yield client.get(2)
+        raise ValueError()
+
+    assert_raises(ValueError, fail)
+    client.current_batch = None
+    assert_nothing_is_left()
+
+
+def test_an_abandoned_task_leaves_nothing():
+    client = Client()
+
+    class Refusing(asynq.NonAsyncContext):
+        pass
+
+    @asynq.asynq()
+    def refuse():
+        with Refusing():
+            yield load_all.asynq(client, [1])
+
+    assert_raises(AssertionError, refuse)
+    client.current_batch.cancel()
+    client.current_batch = None
+    assert_nothing_is_left()
+
+
+def test_a_lazy_future_that_fails_leaves_nothing():
+    @asynq.asynq()
+    def root():
+        yield asynq.Future(lambda: 1 // 0)
+
+    assert_raises(ZeroDivisionError, root)
+    assert_nothing_is_left()
+
+
 def test_tasks_that_never_ran_leave_nothing():
     client = Client()
     load.asynq(client, 1)
@@ -240,8 +280,8 @@ def test_a_finished_task_holds_neither_its_ancestors_nor_its_body():
         return tasks_of_parent[0]()
 
     parent()
-    assert tasks[0].creator is None
     assert parent_task() is None
+    assert tasks[0].creator is None
     assert tasks[0]._dependencies == []
     assert isinstance(tasks.pop(), AsyncTask)
 
