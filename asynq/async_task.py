@@ -499,6 +499,12 @@ class AsyncTask(FutureBase):
             scope = scope.parent
         return scope
 
+    def _come_back(self):
+        """The run that had taken it over has ended: leave its contexts for those it came from."""
+        waiters = self._waiters
+        if self._value is _none and waiters is not None:
+            self._hang_below(waiters[0] if type(waiters) is list else waiters)
+
     def _hang_below(self, waiter):
         """One that waited for this task has gone: leave its contexts for those of another one."""
         former, scope = self._scope_above(), waiter._scope

@@ -223,6 +223,8 @@ class Run(object):
             outer.woken.extend(reversed(self.ready))
             outer.woken.extend(self.woken)
             self.ready, self.woken = outer.ready, outer.woken
+            for task in self.adopted:
+                task._come_back()
         else:
             del self.ready[:], self.woken[:]
         self.outer = self.caller = self.adopted = None

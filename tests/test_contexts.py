@@ -16,8 +16,9 @@ from asynq import (
     result,
 )
 from asynq.contexts import enter_context, leave_context
+from asynq.debug import options
 
-from .helpers import Client, Recorded
+from .helpers import Batch, Client, Recorded
 
 
 @pytest.fixture
@@ -397,6 +398,36 @@ def test_a_task_that_is_taken_over_runs_in_its_own_contexts_and_in_the_callers(l
         ["+parent", "+own", "a", "-own", "-parent", "+caller", "flush"]
         + ["+own", "a again", "-own", "-caller", "+parent", "-parent"]
     )
+
+
+def test_a_task_that_was_taken_over_in_vain_comes_back_to_its_contexts(log, client):
+    tasks = []
+
+    class Asking(Batch):
+        def _flush(self):
+            with pytest.raises(AsyncTaskError):
+                tasks[0].value()
+            super(Asking, self)._flush()
+
+    client.current_batch = Asking(client)
+
+    @asynq.asynq()
+    def middle():
+        yield load.asynq(client, log, "a")
+        log.append("middle")
+
+    @asynq.asynq()
+    def parent():
+        with Recorded(log, "p"):
+            tasks.append(middle.asynq())
+            yield tasks[0]
+
+    options.DUMP_PRE_ERROR_STATE = False
+    try:
+        parent()
+    finally:
+        options.DUMP_PRE_ERROR_STATE = True
+    assert log == ["+p", "a", "-p", "flush", "+p", "a again", "middle", "-p"]
 
 
 def test_an_abandoned_task_pauses_nothing_twice(log, client):
