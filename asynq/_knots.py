@@ -35,7 +35,7 @@ def untie(run):
         if blockers is None:
             break
         if not blockers:
-            future._recover()
+            future._recover(run)
             return
         path.append(blockers[0])
         if id(blockers[0]) in on_path:
@@ -52,7 +52,7 @@ def _throw_at_last(run, path):
         watch.dump_state(run.scheduler)
     for position in range(len(path) - 2, -1, -1):
         if path[position] not in adopted:
-            path[position]._refuse(path[position + 1], error)
+            path[position]._refuse(path[position + 1], error, run)
             return
     raise error
 

@@ -388,7 +388,7 @@ class AsyncTask(FutureBase):
                     future._add_waiter(task)
                 task._pending = len(blockers)
             else:
-                run.adopt(task)
+                run.adopt(task, task._run)
             task._run = run
             task._depth = waiter._depth + 1
             if task._scope is None or not task._scope.move(task, waiter._scope):
@@ -407,10 +407,11 @@ class AsyncTask(FutureBase):
 
     # Ending, and not waiting any longer, out of turn
 
-    def _recover(self):
+    def _recover(self, run):
         """All that it waits for is computed, but it was not told, because of an interrupt."""
         self._pending = 0
-        self._run.ready.append(self)
+        self._run = run
+        run.ready.append(self)
 
     def _let_stand_for(self, culprit, error):
         instead = ErrorFuture(error)
@@ -418,13 +419,13 @@ class AsyncTask(FutureBase):
             self._yielded, lambda future: instead if future is culprit else future
         )
 
-    def _refuse(self, culprit, error):
+    def _refuse(self, culprit, error, run):
         """``culprit`` will never be computed: let ``error`` stand for it in what was yielded."""
         self._let_stand_for(culprit, error)
         culprit._leave(self)
         self._pending = len(self._blockers())
         if self._pending == 0:
-            self._run.ready.append(self)
+            self._recover(run)
 
     def _abort(self, error):
         """The run ends with ``error``, and so does this task if it has begun."""
@@ -499,8 +500,9 @@ class AsyncTask(FutureBase):
             scope = scope.parent
         return scope
 
-    def _come_back(self):
-        """The run that had taken it over has ended: leave its contexts for those it came from."""
+    def _come_back(self, run):
+        """The run that had taken it over has ended: go on in ``run``, in its waiters' contexts."""
+        self._run = run
         waiters = self._waiters
         if self._value is _none and waiters is not None:
             self._hang_below(waiters[0] if type(waiters) is list else waiters)
@@ -639,8 +641,7 @@ def _abandon(task):
     while stack:
         task = stack.pop()
         for future in task._awaited():
-            if future._value is not _none:
-                continue
+            # Also one that is computed may not have told its waiters yet.
             future._leave(task)
             if not isinstance(future, AsyncTask) or future._pending < 0:
                 continue

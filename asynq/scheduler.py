@@ -117,7 +117,7 @@ class Run(object):
         "_scope",
         # options.MAX_TASK_STACK_SIZE at the beginning.
         "max_depth",
-        # The tasks taken over from other runs, None while there is none.
+        # The tasks taken over from other runs, with those runs; None while there is none.
         "adopted",
     )
 
@@ -177,11 +177,11 @@ class Run(object):
                 _knots.untie(self)
         return True
 
-    def adopt(self, task):
-        """Note that ``task`` was begun by another run and is now driven by this one."""
+    def adopt(self, task, former):
+        """Note that ``task`` was begun by the run ``former`` and is now driven by this one."""
         if self.adopted is None:
-            self.adopted = set()
-        self.adopted.add(task)
+            self.adopted = {}
+        self.adopted[task] = former
 
     def abort(self, error):
         """End everything that this run has begun with ``error``: it is nobody's in particular.
@@ -219,14 +219,16 @@ class Run(object):
         if outer is None:
             scheduler.forget_batches()
         if outer is not None and self.adopted is not None:
-            # What is left of them goes on in the outer run, whoever wakes it.
+            # What is left of them, and of what they wait for, goes on in the outer run.
+            left = [task for task in self.adopted if not task.is_computed()]
+            for task in left:
+                if self.adopted[task] is not outer:
+                    outer.adopt(task, self.adopted[task])
+            for task in _knots.reachable(left, self):
+                task._come_back(outer)
             outer.woken.extend(reversed(self.ready))
             outer.woken.extend(self.woken)
-            self.ready, self.woken = outer.ready, outer.woken
-            for task in self.adopted:
-                task._come_back()
-        else:
-            del self.ready[:], self.woken[:]
+        del self.ready[:], self.woken[:]
         self.outer = self.caller = self.adopted = None
 
     def take_task(self):
@@ -298,7 +300,7 @@ class TaskScheduler(object):
         best = best_priority = None
         for batch in list(self._batches):
             try:
-                if batch.is_flushed():
+                if batch.is_flushed() or batch._flushing is self:
                     self._forget(batch)
                     continue
                 priority = batch.get_priority()

@@ -7,7 +7,7 @@ from asynq import AsyncTaskError, FutureBase, get_active_task, get_scheduler, re
 from asynq.debug import options
 from asynq.tools import deduplicate
 
-from .helpers import Client
+from .helpers import Batch, Client
 
 KNOT = "Can't proceed further: "
 
@@ -198,6 +198,98 @@ def test_deduplicated_functions_that_wait_for_one_another_are_an_error():
 
     with pytest.raises(AsyncTaskError, match="they wait for one another"):
         ping()
+
+
+def test_a_task_that_inner_runs_took_over_twice_in_vain_is_handed_back_each_time():
+    tasks = []
+
+    @asynq.asynq()
+    def asks():
+        tasks[0].value()
+        yield None
+
+    @asynq.asynq()
+    def root():
+        yield asks.asynq(), tasks[0]
+
+    tasks.append(root.asynq())
+    with pytest.raises(AsyncTaskError, match="they wait for one another"):
+        root()
+
+
+def test_a_flush_that_asks_for_the_task_that_waits_for_it_fails_its_items():
+    client = Client()
+    tasks = []
+
+    class Asking(Batch):
+        def _flush(self):
+            ask()
+
+    client.current_batch = Asking(client)
+
+    @asynq.asynq()
+    def ask():
+        tasks[0].value()
+        yield None
+
+    @asynq.asynq()
+    def root():
+        try:
+            yield {"key": client.get(1)}
+        except AsyncTaskError:
+            result("caught")
+
+    tasks.append(root.asynq())
+    assert tasks[0].value() == "caught"
+
+
+def test_a_batch_that_is_being_flushed_is_not_chosen_again_by_an_inner_run():
+    client, other = Client(), Client("other")
+
+    class Asking(Batch):
+        def _flush(self):
+            wait_for(other.get("x"))
+            super(Asking, self)._flush()
+
+    client.current_batch = Asking(client)
+
+    @asynq.asynq()
+    def flushes(item):
+        result(item.value())
+        yield
+
+    @asynq.asynq()
+    def root():
+        item = client.get("a")
+        result((yield wait_for.asynq(item), flushes.asynq(client.get("b"))))
+
+    assert root() == (("client", "a"), ("client", "b"))
+    assert (client.requests, other.requests) == ([["a", "b"]], [["x"]])
+
+
+def test_tasks_that_wait_for_one_another_can_fail_together():
+    tasks = []
+
+    class Refusing(asynq.AsyncContext):
+        def resume(self):
+            pass
+
+        def pause(self):
+            raise ValueError("pause")
+
+    @asynq.asynq()
+    def inside():
+        with Refusing():
+            yield tasks[1]
+
+    @asynq.asynq()
+    def root():
+        yield tasks[0]
+
+    tasks.extend([inside.asynq(), wait_for_named.asynq(tasks, 0)])
+    with pytest.raises(ValueError, match="pause"):
+        root()
+    assert [task.is_blocked() for task in tasks] == [False, False]
 
 
 def test_a_knot_inside_an_inner_run_leaves_the_outer_one_alone():
