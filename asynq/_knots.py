@@ -35,6 +35,7 @@ def untie(run):
         if blockers is None:
             break
         if not blockers:
+            # It was not told that all is computed, because of an interrupt.
             future._recover(run)
             return
         path.append(blockers[0])

@@ -371,7 +371,7 @@ class AsyncTask(FutureBase):
         stack = [(self, waiter)]
         while stack:
             task, waiter = stack.pop()
-            if task is not self and not isinstance(task, AsyncTask):
+            if not isinstance(task, AsyncTask):
                 task._set_going(waiter)
                 continue
             pending = task._pending
@@ -408,7 +408,7 @@ class AsyncTask(FutureBase):
     # Ending, and not waiting any longer, out of turn
 
     def _recover(self, run):
-        """All that it waits for is computed, but it was not told, because of an interrupt."""
+        """Nothing is left to wait for, of which it was not told: let it go on in ``run``."""
         self._pending = 0
         self._run = run
         run.ready.append(self)

@@ -218,7 +218,7 @@ class Run(object):
             scheduler.switch(self._scope)
         if outer is None:
             scheduler.forget_batches()
-        if outer is not None and self.adopted is not None:
+        elif self.adopted is not None:
             # What is left of them, and of what they wait for, goes on in the outer run.
             left = [task for task in self.adopted if not task.is_computed()]
             for task in left:
