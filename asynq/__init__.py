@@ -40,6 +40,7 @@ from . import (
     tools,
     utils,
 )
+from . import mock_  # noqa: F401 (the original's name of mock, not listed)
 
 # Futures
 from .futures import (

@@ -106,8 +106,9 @@ def run_python(code):
 def test_importing_asynq_changes_nothing_but_the_exception_hook():
     output = run_python(
         """
+from __future__ import print_function
 import sys
-import qcore, six, unittest.mock, logging, linecache  # what it is built on
+import qcore, six, logging, linecache  # what it is built on
 before = set(sys.modules)
 hook = sys.excepthook
 import asynq
@@ -116,8 +117,32 @@ print(sorted(new))
 print(sys.excepthook is asynq.debug.async_exception_hook, asynq.debug.original_hook is hook)
 asynq.debug.detach_exception_hook()
 print(sys.excepthook is hook)
-""".replace(
-            "unittest.mock, ", "unittest.mock, " if sys.version_info >= (3,) else ""
-        )
+"""
     )
     assert output.splitlines() == ["['asynq']", "True True", "True"]
+
+
+def test_importing_asynq_loads_neither_the_standard_mock_nor_asyncio():
+    output = run_python(
+        """
+import sys
+import asynq
+asynq.mock.patch, asynq.mock_.patch
+print(sorted({"mock", "unittest", "unittest.mock", "asyncio", "ssl"} & set(sys.modules)))
+"""
+    )
+    assert output.splitlines() == ["[]"]
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "import asynq; patch = asynq.mock.patch",
+        "import asynq; patch = asynq.mock_.patch",
+        "from asynq import mock; patch = mock.patch",
+        "from asynq import mock_; patch = mock_.patch",
+        "from asynq import *; patch = mock.patch",
+    ],
+)
+def test_mock_is_there_without_being_imported_by_name(use):
+    assert run_python(use + "; print(patch.__module__)").splitlines() == ["asynq.mock"]

@@ -141,6 +141,20 @@ def test_stopall_stops_what_was_started():
     assert (target.fn, target.plain, target.number) == (original, plain, 1)
 
 
+def test_even_imports_can_be_patched():
+    import_of_python = six.moves.builtins.__import__
+    mock.patch.object(six.moves.builtins, "__import__").start()
+    with mock.patch.object(target, "number", 3):
+        assert target.number == 3
+    mock.patch.stopall()
+    assert six.moves.builtins.__import__ is import_of_python
+
+
+def test_new_can_be_given_as_the_standard_default():
+    with mock.patch(TARGET + ".fn", standard.DEFAULT) as fn:
+        assert isinstance(fn, standard.MagicMock)
+
+
 def test_a_patch_ends_when_its_block_raises():
     with pytest.raises(ValueError):
         with mock.patch(TARGET + ".fn"):
@@ -478,7 +492,7 @@ def test_the_former_name_of_the_module_works():
 
 
 def test_a_missing_mock_package_is_told_when_it_is_needed(monkeypatch):
-    monkeypatch.setattr(mock, "standard_mock", None)
+    monkeypatch.setitem(sys.modules, standard.__name__, None)
     with pytest.raises(ImportError) as caught:
         mock.patch(TARGET + ".fn")
     assert str(caught.value) == "asynq.mock needs the package mock. Cure: pip install mock"
