@@ -10,6 +10,7 @@ from qcore.caching import LRUCache, get_kwargs_defaults, miss
 from qcore.inspection import get_original_fn
 
 from ._compat import get_argspec, monotonic_utime
+from .async_task import AsyncTask, AsyncTaskResult
 from .contexts import AsyncContext
 from .decorators import (
     AsyncDecorator,
@@ -21,6 +22,11 @@ from .decorators import (
     is_async_fn,
 )
 from .utils import result
+
+try:
+    from collections.abc import Mapping
+except ImportError:  # pragma: no cover
+    from collections import Mapping  # Python 2
 
 __all__ = [
     "amap",
@@ -59,8 +65,9 @@ def afilter(function, sequence):
     :param function: None means the elements themselves.
 
     """
-    matching, _ = yield asift.asynq(function, sequence)
-    result(matching)
+    items = list(sequence)
+    answers = items if function is None else (yield [function.asynq(item) for item in items])
+    result([item for item, answer in zip(items, answers) if answer])
 
 
 @asynq()
@@ -70,8 +77,9 @@ def afilterfalse(function, sequence):
     :param function: None means the elements themselves.
 
     """
-    _, other = yield asift.asynq(function, sequence)
-    result(other)
+    items = list(sequence)
+    answers = items if function is None else (yield [function.asynq(item) for item in items])
+    result([item for item, answer in zip(items, answers) if not answer])
 
 
 @asynq()
@@ -105,7 +113,9 @@ def amax(*args, **kwargs):
     :raises ValueError: for an empty iterable without a default.
 
     """
-    result((yield _extreme.asynq("amax", max, args, kwargs)))
+    values, key, default = _comparable("amax", args, kwargs)
+    keys = values if key is None else (yield [key.asynq(value) for value in values])
+    result(values[max(range(len(values)), key=keys.__getitem__)] if values else default)
 
 
 @asynq()
@@ -115,12 +125,13 @@ def amin(*args, **kwargs):
     The parameters are those of :func:`amax`.
 
     """
-    result((yield _extreme.asynq("amin", min, args, kwargs)))
+    values, key, default = _comparable("amin", args, kwargs)
+    keys = values if key is None else (yield [key.asynq(value) for value in values])
+    result(values[min(range(len(values)), key=keys.__getitem__)] if values else default)
 
 
-@asynq()
-def _extreme(name, pick, args, kwargs):
-    kwargs = dict(kwargs)
+def _comparable(name, args, kwargs):
+    """What the function ``name`` is to compare, by which key, and its default for nothing."""
     key = kwargs.pop("key", None)
     default = kwargs.pop("default", miss)
     if kwargs:
@@ -130,63 +141,33 @@ def _extreme(name, pick, args, kwargs):
     if len(args) > 1 and default is not miss:
         raise TypeError("%s() takes a default only together with one iterable" % name)
     values = list(args[0] if len(args) == 1 else args)
-    if not values:
-        if default is miss:
-            raise ValueError("%s() arg is an empty sequence" % name)
-        result(default)
-    if key is None:
-        result(pick(values))
-    keys = yield [key.asynq(value) for value in values]
-    result(values[pick(range(len(values)), key=keys.__getitem__)])
+    if not values and default is miss:
+        raise ValueError("%s() arg is an empty sequence" % name)
+    return values, key, default
 
 
 # Caches
 
 
-class _Computations(object):
-    """Values that are being computed: who asks for one meanwhile, waits for the same one.
-
-    Each thread has its own.
-
-    """
-
-    def __init__(self):
-        self._futures = {}
-
-    @asynq()
-    def get(self, key, compute):
-        """The value of the future that ``compute()`` returns, or of the one under way."""
-        key = (threading.current_thread(), key)
-        if key in self._futures:
-            result((yield self._futures[key]))
-        future = self._futures[key] = compute()
-        try:
-            value = yield future
-        finally:
-            del self._futures[key]
-        result(value)
-
-
 class _Arguments(object):
-    """Normalizes the arguments of calls, so that equal calls have equal keys.
+    """Normalizes the arguments of calls of ``fn``, so that equal calls have equal keys."""
 
-    :param fn: the function.
-    :param skip: how many of its first parameters are left out.
-
-    """
-
-    def __init__(self, fn, skip=0):
+    def __init__(self, fn):
         argspec = get_argspec(_undecorated(fn))
-        self._names = argspec.args[skip:]
+        self._names = argspec.args
         self._keyword_defaults = getattr(argspec, "kwonlydefaults", None) or {}
         self._defaults = get_kwargs_defaults(argspec)
+        # So many arguments, if all are given by position, are their own key.
+        self.complete = float("inf") if self._keyword_defaults else len(self._names)
 
     def key(self, args, kwargs):
-        """What the parameters get: by position in their order, and what can't be given so.
+        """What the parameters get: by position in their order, then what can't be given so.
 
         :raises TypeError: if one is missing.
 
         """
+        if not kwargs and len(args) >= self.complete:
+            return args
         by_position = list(args)
         others = dict(self._keyword_defaults, **kwargs)
         for name in self._names[len(args) :]:
@@ -196,7 +177,13 @@ class _Arguments(object):
                 by_position.append(self._defaults[name])
             else:
                 raise TypeError("Missing argument %r" % name)
-        return tuple(by_position), frozenset(others.items())
+        if others:
+            by_position += (_BY_KEYWORD, frozenset(others.items()))
+        return tuple(by_position)
+
+
+# In a key, what comes after it was given by keyword.
+_BY_KEYWORD = qcore.MarkerObject("by keyword (tools)")
 
 
 def _undecorated(fn):
@@ -207,33 +194,126 @@ def _undecorated(fn):
     return original
 
 
-def _async_like(fn):
-    """Make a function async, and have it look and bind like the one that ``fn`` decorates."""
-    original = _undecorated(fn)
-    kind = getattr(fn, "type", None)  # classmethod or staticmethod
-
-    def decorator(wrapper):
-        present = [name for name in functools.WRAPPER_ASSIGNMENTS if hasattr(original, name)]
-        functools.update_wrapper(wrapper, original, assigned=present, updated=())
-        wrapper.original_fn = original
-        return asynq()(wrapper if kind is None else kind(wrapper))
-
-    return decorator
-
-
 def _check_parentheses(name, option):
     assert not is_async_fn(option), (
         "@%s was applied to %r without its parentheses. Cure: write @%s()." % (name, option, name)
     )
 
 
-def _async_version(name, fn):
-    """What a decorator of this module calls for ``fn``, which has to be async."""
-    async_fn = get_async_fn(getattr(fn, "__func__", fn))
-    assert async_fn is not None, (
+def _check_async(name, fn):
+    assert is_async_fn(getattr(fn, "__func__", fn)), (
         "@%s() expected an async function, got %r. Cure: write @asynq() below it." % (name, fn)
     )
-    return async_fn
+
+
+class _Binder(AsyncDecoratorBinder):
+    # A bound function whose decorator says what a synchronous call does.
+    __doc__ = property(lambda self: self.decorator.__doc__)
+
+    def __call__(self, *args, **kwargs):
+        if self.instance is not None:
+            args = (self.instance,) + args
+        return self.decorator(*args, **kwargs)
+
+
+class _CachedFunction(AsyncDecorator):
+    """An async function whose values are kept; derived classes know where and how long.
+
+    A value that is there is handed out at the call: if a task has to run to find it, the
+    ``alru_cache`` of benchmarks/workloads.py takes 2.3 times as long.
+
+    """
+
+    __slots__ = ("_async_fn", "_original_fn", "_under_way")
+
+    binder_cls = _Binder
+
+    def __init__(self, fn):
+        super(_CachedFunction, self).__init__(fn, AsyncTask)
+        self._async_fn = get_async_fn(self.fn)
+        self._original_fn = _undecorated(fn)
+        # What is being computed, by thread and place.
+        self._under_way = {}
+
+    def _place(self, args, kwargs):
+        """Where the value of a call is kept; hashable."""
+        raise NotImplementedError
+
+    def _find(self, place):
+        """The value there, or ``miss``."""
+        raise NotImplementedError
+
+    def _keep(self, place, value):
+        raise NotImplementedError
+
+    def asynq(self, *args, **kwargs):
+        """Return a task of the value, which is computed already if the value is there."""
+        place = self._place(args, kwargs)
+        value = self._find(place)
+        if value is miss:
+            body = self._compute(place, args, kwargs)
+            return AsyncTask(body, self._original_fn, args, kwargs)
+        task = AsyncTask(None, self._original_fn, args, kwargs)
+        task.set_value(value)
+        return task
+
+    def __call__(self, *args, **kwargs):
+        place = self._place(args, kwargs)
+        value = self._find(place)
+        if value is miss:
+            body = self._compute(place, args, kwargs)
+            return AsyncTask(body, self._original_fn, args, kwargs).value()
+        return value
+
+    def _compute(self, place, args, kwargs):
+        # The body of a task. Who asks for a value that is under way, waits for the same one.
+        value = self._find(place)
+        if value is not miss:
+            raise AsyncTaskResult(value)  # it came after the call
+        key = (threading.current_thread(), place)
+        if key in self._under_way:
+            raise AsyncTaskResult((yield self._under_way[key]))
+        future = self._under_way[key] = self._async_fn(*args, **kwargs)
+        try:
+            value = yield future
+        finally:
+            del self._under_way[key]
+        self._keep(place, value)
+        raise AsyncTaskResult(value)
+
+
+class _CachedPerInstance(_CachedFunction):
+    __slots__ = ("_make_key",)
+
+    def __init__(self, fn):
+        super(_CachedPerInstance, self).__init__(fn)
+        self._make_key = _Arguments(fn).key
+        self.__acached_per_instance_cache__ = {}
+
+    def name(self):
+        return "@acached_per_instance()"
+
+    def _place(self, args, kwargs):
+        key = self._make_key(args, kwargs)
+        instance = key[0]
+        identity = id(instance)
+        cache = self.__acached_per_instance_cache__
+        if identity not in cache:
+            reference = weakref.ref(instance, lambda _: cache.pop(identity, None))
+            # setdefault: another thread may do the same.
+            cache.setdefault(identity, (reference, {}))
+        return identity, key[1:]
+
+    def _find(self, place):
+        identity, key = place
+        entry = self.__acached_per_instance_cache__.get(identity)
+        return miss if entry is None else entry[1].get(key, miss)
+
+    def _keep(self, place, value):
+        identity, key = place
+        entry = self.__acached_per_instance_cache__.get(identity)
+        if entry is not None:  # nobody has cleared the cache meanwhile
+            entry[1][key] = value
 
 
 def acached_per_instance():
@@ -246,39 +326,31 @@ def acached_per_instance():
     """
 
     def decorator(fun):
-        arguments = _Arguments(fun, skip=1)
-        computations = _Computations()
-        async_fun = _async_version("acached_per_instance", fun)
-        cache = {}
-
-        @_async_like(fun)
-        def cached(self, *args, **kwargs):
-            key = arguments.key(args, kwargs)
-            values = _values_of_instance(cache, self)
-            try:
-                result(values[key])
-            except KeyError:
-                pass
-            value = yield computations.get.asynq(
-                (id(self), key), lambda: async_fun(self, *args, **kwargs)
-            )
-            values[key] = value
-            result(value)
-
-        cached.__acached_per_instance_cache__ = cache
-        return cached
+        _check_async("acached_per_instance", fun)
+        return decorate(_CachedPerInstance, fun)
 
     return decorator
 
 
-def _values_of_instance(cache, instance):
-    key = id(instance)
-    entry = cache.get(key)
-    if entry is None:
-        reference = weakref.ref(instance, lambda _: cache.pop(key, None))
-        # setdefault: another thread may do the same.
-        entry = cache.setdefault(key, (reference, {}))
-    return entry[1]
+class _CachedByUse(_CachedFunction):
+    __slots__ = ("_place", "_values", "_lock")
+
+    def __init__(self, fn, maxsize, make_key):
+        super(_CachedByUse, self).__init__(fn)
+        self._place = make_key
+        self._values = LRUCache(maxsize)
+        self._lock = threading.RLock()
+
+    def name(self):
+        return "@alru_cache()"
+
+    def _find(self, place):
+        with self._lock:
+            return self._values.get(place, miss)
+
+    def _keep(self, place, value):
+        with self._lock:
+            self._values[place] = value
 
 
 def alru_cache(maxsize=128, key_fn=None):
@@ -294,27 +366,53 @@ def alru_cache(maxsize=128, key_fn=None):
     _check_parentheses("alru_cache", maxsize)
 
     def decorator(fn):
-        cache = LRUCache(maxsize)
-        lock = threading.RLock()
-        computations = _Computations()
-        async_fn = _async_version("alru_cache", fn)
+        _check_async("alru_cache", fn)
         make_key = _Arguments(fn).key if key_fn is None else key_fn
-
-        @_async_like(fn)
-        def cached(*args, **kwargs):
-            key = make_key(args, kwargs)
-            with lock:
-                value = cache.get(key, miss)
-            if value is not miss:
-                result(value)
-            value = yield computations.get.asynq(key, lambda: async_fn(*args, **kwargs))
-            with lock:
-                cache[key] = value
-            result(value)
-
-        return cached
+        return decorate(_CachedByUse, fn, maxsize, make_key)
 
     return decorator
+
+
+class _LazyConstant(_CachedFunction):
+    __slots__ = ("_ttl", "_generation", "_lock")
+
+    def __init__(self, fn, ttl):
+        super(_LazyConstant, self).__init__(fn)
+        self._ttl = ttl
+        # Between the question for the generation and its answer no dirty() may come.
+        self._lock = threading.RLock()
+        self.alazy_constant_cached_value = None
+        self.dirty()
+
+    def name(self):
+        return "@alazy_constant()"
+
+    def dirty(self):
+        """Have the next call compute the value."""
+        with self._lock:
+            self._generation = object()
+            self.alazy_constant_refresh_time = 0
+
+    # A computation that began before dirty() is of another generation: it neither answers those
+    # who ask after it nor ends up in the cache.
+
+    def _place(self, args, kwargs):
+        if args or kwargs:
+            raise TypeError("%s() takes no arguments" % self.__name__)
+        return self._generation
+
+    def _find(self, place):
+        refreshed = self.alazy_constant_refresh_time
+        value = self.alazy_constant_cached_value
+        if refreshed != 0 and (self._ttl == 0 or refreshed + self._ttl >= _now()):
+            return value
+        return miss
+
+    def _keep(self, place, value):
+        with self._lock:
+            if self._generation is place:
+                self.alazy_constant_cached_value = value
+                self.alazy_constant_refresh_time = _now()
 
 
 def alazy_constant(ttl=0):
@@ -329,37 +427,8 @@ def alazy_constant(ttl=0):
     _check_parentheses("alazy_constant", ttl)
 
     def decorator(fn):
-        computations = _Computations()
-        async_fn = _async_version("alazy_constant", fn)
-        # Between the question for the generation and its answer no dirty() may come.
-        lock = threading.RLock()
-
-        @_async_like(fn)
-        def constant():
-            refreshed = constant.alazy_constant_refresh_time
-            value = constant.alazy_constant_cached_value
-            if refreshed != 0 and (ttl == 0 or refreshed + ttl >= _now()):
-                result(value)
-            # A computation that began before dirty() is of another generation: it neither
-            # answers those who ask after it nor ends up in the cache.
-            generation = constant.alazy_constant_generation
-            value = yield computations.get.asynq(generation, async_fn)
-            with lock:
-                if constant.alazy_constant_generation is generation:
-                    constant.alazy_constant_cached_value = value
-                    constant.alazy_constant_refresh_time = _now()
-            result(value)
-
-        def dirty():
-            """Have the next call compute the value."""
-            with lock:
-                constant.alazy_constant_generation = object()
-                constant.alazy_constant_refresh_time = 0
-
-        constant.dirty = dirty
-        constant.alazy_constant_cached_value = None
-        dirty()
-        return constant
+        _check_async("alazy_constant", fn)
+        return decorate(_LazyConstant, fn, ttl)
 
     return decorator
 
@@ -383,7 +452,9 @@ def aretry(exception_cls, max_tries=10, sleep=0.05):
     assert max_tries > 0, "max_tries (%d) should be a positive integer" % max_tries
 
     def decorator(fn):
-        @_async_like(fn)
+        original = _undecorated(fn)
+        kind = getattr(fn, "type", None)  # classmethod or staticmethod
+
         def retried(*args, **kwargs):
             tries_left = max_tries
             while True:
@@ -397,6 +468,9 @@ def aretry(exception_cls, max_tries=10, sleep=0.05):
                     result(value)
                 time.sleep(sleep)
 
+        present = [name for name in functools.WRAPPER_ASSIGNMENTS if hasattr(original, name)]
+        functools.update_wrapper(retried, original, assigned=present, updated=())
+        retried = asynq()(retried if kind is None else kind(retried))
         retried.original_fn = fn
         return retried
 
@@ -411,14 +485,9 @@ def call_with_context(context, fn, *args, **kwargs):
     result(value)
 
 
-class DeduplicateDecoratorBinder(AsyncDecoratorBinder):
+class DeduplicateDecoratorBinder(_Binder):
     # A bound deduplicated function.
     __doc__ = property(lambda self: self.decorator.__doc__)
-
-    def __call__(self, *args, **kwargs):
-        if self.instance is not None:
-            args = (self.instance,) + args
-        return self.decorator(*args, **kwargs)
 
     def dirty(self, *args, **kwargs):
         """Have the next call with these arguments make a new task."""
@@ -427,23 +496,79 @@ class DeduplicateDecoratorBinder(AsyncDecoratorBinder):
         self.decorator.dirty(*args, **kwargs)
 
 
+class _Tasks(dict):
+    """The tasks of one function and thread that can be shared: weak references, by their keys.
+
+    A task that nobody holds any longer disappears, and one that is computed is not used. (With a
+    WeakValueDictionary, a call that makes a new task takes twice as long.)
+
+    """
+
+    __slots__ = ("__weakref__",)
+
+    def put(self, key, task):
+        def forget(reference):
+            if self.get(key) is reference:
+                self.pop(key, None)
+
+        self[key] = weakref.ref(task, forget)
+
+
+class _AllTasks(Mapping):
+    """The tasks of all functions and threads that can be shared, by their cache keys."""
+
+    def __init__(self):
+        self._parts = weakref.WeakValueDictionary()
+
+    def part(self, thread, identity):
+        """What there is for one thread and the function with this ``id()``."""
+        return self._parts.setdefault((thread, identity), _Tasks())
+
+    def __getitem__(self, cache_key):
+        key, thread, identity = cache_key
+        return self._parts[thread, identity][key]()
+
+    def __iter__(self):
+        for (thread, identity), tasks in list(self._parts.items()):
+            for key in list(tasks):
+                yield key, thread, identity
+
+    def __len__(self):
+        return sum(len(tasks) for tasks in list(self._parts.values()))
+
+    def clear(self):
+        """Have all next calls make new tasks."""
+        for tasks in list(self._parts.values()):
+            tasks.clear()
+
+
+class _Here(threading.local):
+    # With thread and function in the keys instead, a call that finds a task takes 1.25 times as
+    # long (the ``deduplicate`` of benchmarks/workloads.py).
+
+    def __init__(self, fn):
+        self.tasks = DeduplicateDecorator.tasks.part(threading.current_thread(), id(fn))
+
+
 class DeduplicateDecorator(AsyncDecorator):
     """What :func:`deduplicate` makes of an async function."""
 
-    __slots__ = ("keygetter", "_async_fn", "_pure")
+    __slots__ = ("keygetter", "_async_fn", "_pure", "_complete", "_here")
 
     binder_cls = DeduplicateDecoratorBinder
 
-    # The tasks that can be shared, by key. One that nobody holds any longer disappears from
-    # here, and one that is computed is not used.
-    tasks = weakref.WeakValueDictionary()
+    # The tasks that can be shared now.
+    tasks = _AllTasks()
 
-    def __init__(self, fn, keygetter):
+    def __init__(self, fn, keygetter, complete=float("inf")):
         inner = getattr(fn, "__func__", fn)  # of a classmethod or staticmethod
         super(DeduplicateDecorator, self).__init__(fn, inner.task_cls)
         self.keygetter = keygetter
         self._async_fn = get_async_fn(inner)
         self._pure = inner.is_pure_async_fn()
+        # So many arguments, if all are given by position, are their own key.
+        self._complete = complete
+        self._here = _Here(self.fn)
 
     def name(self):
         return "@deduplicate()"
@@ -455,25 +580,34 @@ class DeduplicateDecorator(AsyncDecorator):
         """What calls that share a task have in common; the thread is part of it."""
         return self.keygetter(args, kwargs), threading.current_thread(), id(self.fn)
 
-    def _call_pure(self, args, kwargs):
-        key = self.cache_key(args, kwargs)
-        task = self.tasks.get(key)
-        if task is not None and not task.is_computed():
-            if not getattr(task, "running", False):
-                return task
+    def asynq(self, *args, **kwargs):
+        """Return the task that calls with equal arguments share until it is computed."""
+        # Not calling the keygetter where that is known to return ``args`` saves a seventh of a call
+        # that finds a task (the ``deduplicate`` of benchmarks/workloads.py, on Python 3.11).
+        if kwargs or len(args) < self._complete:
+            key = self.keygetter(args, kwargs)
+        else:
+            key = args
+        tasks = self._here.tasks
+        reference = tasks.get(key)
+        task = None if reference is None else reference()
+        if task is None or task.is_computed():
+            task = self._async_fn(*args, **kwargs)
+            tasks.put(key, task)
+        elif getattr(task, "running", False):
             # It is the task that asks, synchronously, and can't wait for itself.
             return self._async_fn(*args, **kwargs)
-        task = self._async_fn(*args, **kwargs)
-        self.tasks[key] = task
         return task
 
     def __call__(self, *args, **kwargs):
-        task = self._call_pure(args, kwargs)
-        return task if self._pure else task.value()
+        if self._pure:
+            return self.asynq(*args, **kwargs)
+        # Not in a variable, to which the traceback of its error would lead (a cycle).
+        return self.asynq(*args, **kwargs).value()
 
     def dirty(self, *args, **kwargs):
         """Have the next call with these arguments make a new task."""
-        self.tasks.pop(self.cache_key(args, kwargs), None)
+        self._here.tasks.pop(self.keygetter(args, kwargs), None)
 
 
 def deduplicate(keygetter=None):
@@ -488,9 +622,11 @@ def deduplicate(keygetter=None):
     _check_parentheses("deduplicate", keygetter)
 
     def decorator(fn):
-        _async_version("deduplicate", fn)
-        key = _Arguments(fn).key if keygetter is None else keygetter
-        return decorate(DeduplicateDecorator, fn, key)
+        _check_async("deduplicate", fn)
+        if keygetter is not None:
+            return decorate(DeduplicateDecorator, fn, keygetter)
+        arguments = _Arguments(fn)
+        return decorate(DeduplicateDecorator, fn, arguments.key, arguments.complete)
 
     return decorator
 

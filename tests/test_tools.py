@@ -284,6 +284,21 @@ def test_a_cached_method_forgets_an_instance_that_is_gone(client):
     assert key not in cache
 
 
+def test_a_cache_of_methods_may_be_cleared_while_a_value_is_computed(client):
+    owner = Owner(client)
+    tasks = owner.get.asynq(1), owner.get.asynq(2)
+    Owner.get.decorator.__acached_per_instance_cache__.clear()
+    assert run_together(*tasks) == [("client", (1, 0)), ("client", (2, 0))]
+    assert owner.get(1) == owner.get(1) == ("client", (1, 0))
+    assert client.requests == [[(1, 0), (2, 0)], [(1, 0)]]
+
+
+def test_a_cached_method_needs_its_instance():
+    with pytest.raises(TypeError) as caught:
+        Owner.get()
+    assert str(caught.value) == "Missing argument 'self'"
+
+
 def test_instances_with_a_cached_method_pickle_and_copy(client):
     owner = Owner(client)
     owner.get(1)
@@ -498,6 +513,60 @@ def test_caches_do_not_hand_tasks_to_other_threads():
     assert outcomes == [thread]
 
 
+def test_a_cache_says_at_the_call_that_an_argument_is_missing_or_not_hashable(cached):
+    for call in cached, cached.asynq:
+        with pytest.raises(TypeError) as caught:
+            call(b=1)
+        assert str(caught.value) == "Missing argument 'a'"
+        with pytest.raises(TypeError):
+            call([])
+
+
+def test_what_is_cached_is_a_task_that_is_computed_at_the_call(client, cached):
+    cached(1)
+    task = cached.asynq(1)
+    assert isinstance(task, AsyncTask)
+    assert task.is_computed()
+    assert task.value() == (1, 0, (), {})
+    assert str(task).startswith("@asynq %s.cached(1) (computed, " % __name__)
+    fresh = cached.asynq(2)
+    assert not fresh.is_computed()
+    assert str(fresh).startswith("@asynq %s.cached(2) (waiting, " % __name__)
+    assert run_together(cached.asynq(1), fresh) == [(1, 0, (), {}), (2, 0, (), {})]
+
+
+def test_a_value_that_comes_between_the_call_and_its_task_is_used(client, cached):
+    task = cached.asynq(1)
+    cached(1)
+    assert task.value() == (1, 0, (), {})
+    assert client.requests == [[(1, 0)]]
+
+
+def test_an_argument_by_keyword_is_not_taken_for_one_by_position(client, cached):
+    by_keyword = cached(1, 0, c=7)
+    assert cached(1, 0, frozenset([("c", 7)])) != by_keyword
+    assert cached((1, 0), frozenset([("c", 7)])) != by_keyword
+
+
+def test_a_cache_can_keep_futures():
+    future = ConstFuture(1)
+
+    @alru_cache()
+    @async_fn()
+    def returns_it():
+        return future
+
+    assert returns_it() is future
+    assert returns_it() is future
+    assert returns_it.asynq().value() is future
+
+
+def test_caches_show_what_they_are(cached, constant_with):
+    assert str(cached).startswith("@alru_cache() ")
+    assert str(constant_with()).startswith("@alazy_constant() ")
+    assert str(Owner.get.decorator).startswith("@acached_per_instance() ")
+
+
 # alazy_constant
 
 
@@ -606,6 +675,16 @@ def test_a_value_computed_before_dirty_does_not_become_the_constant(client, cons
 
     run_together(constant.asynq(), makes_dirty.asynq())
     assert constant() == 2
+
+
+def test_a_constant_takes_no_arguments(constant_with):
+    constant = constant_with()
+    for _ in range(2):
+        with pytest.raises(TypeError):
+            constant(1)
+        with pytest.raises(TypeError):
+            constant.asynq(a=1)
+        constant()
 
 
 def test_a_constant_keeps_its_name_and_documentation(constant_with):
@@ -778,9 +857,30 @@ def test_a_task_that_never_runs_is_forgotten_with_its_last_holder(shared):
     task = shared.asynq(1)
     assert list(DeduplicateDecorator.tasks.values()) == [task]
     assert list(DeduplicateDecorator.tasks.keys()) == [shared.cache_key((1,), {})]
+    assert DeduplicateDecorator.tasks[shared.cache_key((1,), {})] is task
     del task
     gc.collect()
     assert len(DeduplicateDecorator.tasks) == 0
+
+
+def test_all_shared_tasks_can_be_forgotten(shared):
+    task = shared.asynq(1)
+    DeduplicateDecorator.tasks.clear()
+    assert shared.asynq(1) is not task
+
+
+def test_the_end_of_a_forgotten_task_does_not_evict_a_newer_one(shared):
+    old = shared.asynq(1)
+    shared.dirty(1)
+    new = shared.asynq(1)
+    del old
+    gc.collect()
+    assert shared.asynq(1) is new
+
+
+def test_two_decorators_of_one_function_share_its_tasks(negated):
+    first, second = deduplicate()(negated), deduplicate()(negated)
+    assert first.asynq(1) is second.asynq(1)
 
 
 def test_a_running_task_that_asks_for_itself_synchronously_gets_a_fresh_one():
@@ -816,6 +916,28 @@ def test_a_keygetter_says_which_calls_are_equal(client):
     task = shared.asynq(1, unused=2)
     assert shared.asynq(1, unused=3) is task
     assert shared.keygetter((5,), {}) == 5
+
+
+@pytest.mark.parametrize("decorator", [deduplicate, alru_cache, alazy_constant])
+def test_an_error_of_a_synchronous_call_leaves_no_cycle(decorator):
+    @decorator()
+    @async_fn()
+    def fails():
+        yield None
+        raise KeyError("a")
+
+    def call():
+        with pytest.raises(KeyError):
+            fails()
+
+    call()
+    gc.collect()
+    gc.disable()
+    try:
+        call()
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 def test_functions_do_not_share_tasks_with_each_other(client, negated, is_odd):
