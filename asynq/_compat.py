@@ -1,6 +1,7 @@
 """What differs between Python 2 and 3 and is not in ``six``."""
 
 import inspect
+import operator
 import sys
 import time
 
@@ -12,8 +13,7 @@ __traceback_hide__ = True
 CAN_RELINK_TRACEBACKS = sys.version_info >= (3, 7)
 
 
-def _has_traceback_hide(traceback):
-    return traceback.tb_frame.f_globals.get("__traceback_hide__") is True
+_HIDE = "__traceback_hide__"
 
 
 def user_traceback(traceback, clean=None):
@@ -25,7 +25,11 @@ def user_traceback(traceback, clean=None):
     :return: the traceback to show, None if no frame is left.
 
     """
-    while traceback is not None and traceback is not clean and _has_traceback_hide(traceback):
+    while (
+        traceback is not None
+        and traceback is not clean
+        and traceback.tb_frame.f_globals.get(_HIDE) is True
+    ):
         traceback = traceback.tb_next
     if CAN_RELINK_TRACEBACKS:
         entry = traceback
@@ -34,7 +38,7 @@ def user_traceback(traceback, clean=None):
             while (
                 following is not None
                 and following is not clean
-                and _has_traceback_hide(following)
+                and following.tb_frame.f_globals.get(_HIDE) is True
             ):
                 following = following.tb_next
             if following is not entry.tb_next:
@@ -55,9 +59,13 @@ if six.PY2:  # pragma: no cover
     def set_traceback(error, traceback):
         """Errors have no traceback of their own."""
 
-    def throw(generator, error, traceback):
-        """Raise ``error`` inside ``generator``, its traceback starting with ``traceback``."""
-        return generator.throw(type(error), error, traceback)
+    def to_throw(error, traceback):
+        """The arguments of ``generator.throw`` for raising ``error`` with ``traceback``."""
+        return type(error), error, traceback
+
+    # For an error that is being handled.
+    caught_traceback = get_traceback
+    set_caught_traceback = set_traceback
 
     def stop_value(stop):
         """What the generator returned whose end ``stop``, a StopIteration, reports."""
@@ -79,13 +87,15 @@ else:
         if isinstance(error, BaseException):
             error.with_traceback(traceback)
 
-    def throw(generator, error, traceback):
-        """Raise ``error`` inside ``generator``, its traceback starting with ``traceback``."""
-        try:
-            set_traceback(error, traceback)
-            return generator.throw(error)
-        finally:
-            del generator, error, traceback  # as in FutureBase.value
+    def to_throw(error, traceback):
+        """The arguments of ``generator.throw`` for raising ``error`` with ``traceback``."""
+        if isinstance(error, BaseException):
+            error.with_traceback(traceback)
+        return (error,)
+
+    # For an error that is being handled, and so is one.
+    caught_traceback = operator.attrgetter("__traceback__")
+    set_caught_traceback = BaseException.with_traceback
 
     def stop_value(stop):
         """What the generator returned whose end ``stop``, a StopIteration, reports."""

@@ -1,27 +1,46 @@
 """The one place that knows what may be yielded: futures, None, and lists, tuples and dicts of them.
 
-Only exact lists, tuples and dicts are taken apart. Nothing here recurses: structures may be
-nested as deeply as memory allows.
+Only exact lists, tuples and dicts are taken apart, and these may be nested as deeply as memory
+allows: what calls itself here does so for the first levels only, because it is faster.
 
 """
 
 import qcore
 import six
 
-from .futures import ConstFuture, ErrorFuture, FutureBase
+from .futures import ErrorFuture, FutureBase, _none
+from .scheduler import FAILED
 
 __traceback_hide__ = True
 
 # Deeper than anything sane: a container that contains itself.
 MAX_NESTING = 100000
 
+# How deep the functions below call themselves.
+SHALLOW = 10
 
-def leaves(structure):
+
+def leaves(structure, depth=0):
     """The list of everything in ``structure`` but None, in its order.
 
     :raises RuntimeError: if it contains itself.
 
     """
+    cls = structure.__class__
+    if cls is dict:
+        structure = structure.values()
+    elif cls is not list and cls is not tuple:
+        return [] if structure is None else [structure]
+    found = []
+    for item in structure:
+        if isinstance(item, FutureBase):
+            found.append(item)
+        elif item is not None:
+            found += leaves(item, depth + 1) if depth < SHALLOW else _deep_leaves(item)
+    return found
+
+
+def _deep_leaves(structure):
     found = []
     stack = [iter((structure,))]
     while stack:
@@ -43,6 +62,69 @@ def leaves(structure):
                 % MAX_NESTING
             )
     return found
+
+
+def find_waiting(structure, found, depth=0):
+    """Append the futures in ``structure`` that are not computed to the list ``found``.
+
+    :return: False if the structure is unusual: too deep, or with something else in it.
+
+    """
+    cls = structure.__class__
+    if cls is not list and cls is not tuple and cls is not dict:
+        return False
+    for item in structure.values() if cls is dict else structure:
+        if isinstance(item, FutureBase):
+            if item._value is _none:
+                found.append(item)
+        elif item is not None:
+            if depth == SHALLOW or not find_waiting(item, found, depth + 1):
+                return False
+    return True
+
+
+def values_of(structure, depth=0):
+    """What a yield of ``structure`` gives, whose futures are computed; FAILED if one has an error.
+
+    :raises TypeError: if there is something else in it.
+    :raises: what a ``value()`` raises that a class of futures defines anew.
+
+    """
+    cls = structure.__class__
+    if cls is dict:
+        values = {}
+        for key, item in structure.items():
+            if isinstance(item, FutureBase):
+                item = item._outcome if item._failure is None else FAILED
+            elif item is not None:
+                item = _inner_values(item, depth)
+            if item is FAILED:
+                return FAILED
+            values[key] = item
+        return values
+    if cls is not list and cls is not tuple:
+        raise _wrong_leaf(structure)
+    values = []
+    for item in structure:
+        if isinstance(item, FutureBase):
+            item = item._outcome if item._failure is None else FAILED
+        elif item is not None:
+            item = _inner_values(item, depth)
+        if item is FAILED:
+            return FAILED
+        values.append(item)
+    return values if cls is list else tuple(values)
+
+
+def _inner_values(structure, depth):
+    return values_of(structure, depth + 1) if depth < SHALLOW else _deep_values(structure)
+
+
+def _deep_values(structure):
+    for future in leaves(structure):
+        if future._failure is not None:
+            return FAILED
+    return replaced(structure, lambda future: future._outcome)
 
 
 # Marks on the stack of ``replaced`` that the children of a container are done.
@@ -74,21 +156,6 @@ def replaced(structure, replace):
     return results[0]
 
 
-def value_of(future):
-    """The value of a future that is computed and has no error."""
-    return future._value
-
-
-def outcome_of(future):
-    """A future with the outcome of calling ``future.value()``, which a class may define anew."""
-    if not future._defines_value:
-        return future
-    try:
-        return ConstFuture(future.value())
-    except BaseException as error:
-        return ErrorFuture(error)
-
-
 def unwrap(value):
     """The values of a structure of futures, computing them as needed.
 
@@ -106,10 +173,12 @@ def checked(structure):
 def _checked_leaf(leaf):
     if isinstance(leaf, FutureBase):
         return leaf
-    return ErrorFuture(
-        TypeError(
-            "Cannot unwrap an object of type '%s': only futures and None are allowed." % type(leaf)
-        )
+    return ErrorFuture(_wrong_leaf(leaf))
+
+
+def _wrong_leaf(leaf):
+    return TypeError(
+        "Cannot unwrap an object of type '%s': only futures and None are allowed." % type(leaf)
     )
 
 

@@ -7,18 +7,37 @@ the ready ones are run is in ``scheduler``; what may be yielded is in ``_structu
 """
 
 import linecache
-import types
 import weakref
+from collections import OrderedDict
+from types import GeneratorType
 
 from qcore import inspection
 
 from . import profiler
-from ._compat import get_traceback, set_traceback, stop_value, throw, user_traceback
+from ._compat import caught_traceback, set_caught_traceback, to_throw, user_traceback
 from ._debug import options, safe_str, watch, write
-from ._structures import checked, extract_futures, leaves, outcome_of, replaced, unwrap, value_of
-from .contexts import ContextScope
+from ._structures import (
+    checked,
+    extract_futures,
+    find_waiting,
+    leaves,
+    replaced,
+    unwrap,
+    values_of,
+)
 from .futures import INTERRUPTS, ErrorFuture, FutureBase, _none
-from .scheduler import BLOCKED, FAILED, FRESH, PARKED, RUNNING, AsyncTaskError, Run, _state, run
+from .scheduler import (
+    BLOCKED,
+    FAILED,
+    FRESH,
+    NO_CONTEXT,
+    PARKED,
+    RUNNING,
+    AsyncTaskError,
+    Run,
+    _state,
+    run,
+)
 
 __all__ = [
     "AsyncTask",
@@ -30,6 +49,9 @@ __all__ = [
 ]
 
 __traceback_hide__ = True
+
+# Raised by what can't be waited for; it stands for the value of that.
+CANNOT_WAIT = (AsyncTaskError, RuntimeError)
 
 # How deep ``dump()`` follows the dependencies.
 MAX_DUMP_INDENT = 40
@@ -67,10 +89,13 @@ class AsyncTask(FutureBase):
     __slots__ = (
         "fn",
         "args",
-        "kwargs",
+        # The dict of them; None, which takes less memory, if there are none.
+        "_kwargs",
         # A weak reference to the task that was active when this one was made: for stack traces
         # only, which is no reason to keep all the ancestors alive.
         "_creator",
+        # The weak reference to this task that the tasks it makes share.
+        "_ref",
         # The generator; None for a plain function and once the task is computed.
         "_body",
         # What the body yielded last, None before and after.
@@ -92,9 +117,8 @@ class AsyncTask(FutureBase):
         "_kept_dependencies",
     )
 
-
     def __init__(self, generator, fn, args, kwargs):
-        if type(generator) is not types.GeneratorType and generator is not None:
+        if type(generator) is not GeneratorType and generator is not None:
             _check_generator(generator)
         self._value = _none
         self._error = None
@@ -102,15 +126,22 @@ class AsyncTask(FutureBase):
         self._on_computed = None
         self.fn = fn
         self.args = args
-        self.kwargs = kwargs
+        self._kwargs = kwargs or None
         creator = _state.current.active_task
-        self._creator = creator if creator is None else weakref.ref(creator)
+        if creator is not None:
+            creator = creator._ref or creator._make_ref()
+        self._creator = creator
+        self._ref = None
         self._body = generator
         self._yielded = None
         self._yields = 0
         self._pending = FRESH
         if watch.observer is not None:
             watch.observer.task_created(self)
+
+    def _make_ref(self):
+        self._ref = ref = weakref.ref(self)
+        return ref
 
     # Being run: called by the loop (see ``scheduler``)
 
@@ -136,213 +167,251 @@ class AsyncTask(FutureBase):
             del self
 
     def _prepare(self, scheduler):
-        """Make the contexts of this task the active ones; False: it can't be run any longer."""
+        """Make the contexts of this task the active ones; False: it can't be run any longer.
+
+        At most one context is left and one entered here, which is what it takes from one sibling
+        to the next; the rest is for ``switch``. With ``switch`` alone, the contexts of
+        benchmarks/workloads.py take 1.07 times as long.
+
+        """
+        scope = self._scope
+        one = scheduler.scope
         try:
-            scheduler.switch(self._scope)
+            try:
+                if one is not None:
+                    above = one.parent
+                    if scope is above or (scope is not None and scope.parent is above):
+                        one.active = False
+                        scheduler.scope = above
+                        one.context.pause()
+                        one = above
+                if scope is not None and scope.parent is one:
+                    one = scheduler.scope = scope
+                    one.active = True
+                    one.context.resume()
+            except INTERRUPTS as interrupt:
+                scheduler.switch(scope, one, interrupt=interrupt)
+            except BaseException as error:
+                scheduler.switch(scope, one, error)
+            if scheduler.scope is not scope:
+                scheduler.switch(scope)
             return self._pending == 0
         finally:
             del self  # the traceback of a context's error leads to this frame
 
     def _suspend(self, yielded):
-        """Wait for what the body has yielded; return its values if nothing has to be waited for."""
-        if watch.observer is not None:
-            self._yielded = yielded
-            watch.observer.task_waits(self, self._awaited())
-        self._yields += 1
-        if isinstance(yielded, FutureBase):
-            if yielded._value is not _none:
-                if yielded._error is None and not yielded._defines_value:
-                    return yielded._value
-                self._yielded = yielded
-                return self._collect()
-            self._yielded = yielded
-            if self._depth >= self._run.max_depth and isinstance(yielded, AsyncTask):
-                self._yielded = _too_deep(self._run)
-                return FAILED
-            if self._value is not _none:
-                return BLOCKED  # somebody has set the value or error meanwhile
-            try:
-                yielded._enlist(self)
-            except AsyncTaskError as error:
-                self._let_stand_for(yielded, error)
-                return FAILED
-            self._pending = 1
-            return BLOCKED
-        self._yielded = yielded
-        if yielded is None:
-            return None
-        return self._wait_for_all(self._acceptable_leaves())
+        """Wait for what the body has yielded; if there is nothing to wait for, return the values.
 
-    def _wait_for_all(self, futures):
+        An error among them is thrown into the body; what it yields then is what is waited for.
+
+        """
+        while True:
+            if watch.observer is not None:
+                self._yielded = yielded
+                watch.observer.task_waits(self, self._awaited())
+            self._yields += 1
+            if isinstance(yielded, FutureBase):
+                if yielded._value is _none:
+                    self._yielded = yielded
+                    if self._value is not _none:
+                        return BLOCKED  # somebody has set the value or error meanwhile
+                    try:
+                        yielded._enlist(self)
+                        self._pending = 1
+                        return BLOCKED
+                    except CANNOT_WAIT as error:
+                        self._let_stand_for(yielded, error)
+                elif yielded._failure is None:
+                    try:
+                        return yielded._outcome
+                    except BaseException as error:
+                        # By a ``value()`` of the user's own.
+                        self._yielded = ErrorFuture(error)
+                else:
+                    self._yielded = yielded
+            elif yielded is None:
+                return None
+            else:
+                self._yielded = yielded
+                value = self._wait_for_all(yielded)
+                if value is not FAILED:
+                    return value
+            try:
+                yielded = self._body.throw(*self._thrown())
+            except BaseException:
+                self = yielded = value = None  # as in FutureBase.value
+                raise
+
+    def _wait_for_all(self, structure):
+        """Wait for all in ``structure``, just yielded; return the values if all are computed."""
         if self._value is not _none:
             return BLOCKED  # somebody has set the value or error meanwhile
+        waiting = []
+        if not find_waiting(structure, waiting):
+            waiting = self._waiting_leaves()
+        if not waiting:
+            return self._values()
         ready = self._run.ready
         mark = len(ready)
-        pending = 0
-        for future in futures:
-            if future._value is _none:
-                try:
-                    future._enlist(self)
-                    pending += 1
-                except AsyncTaskError as error:
-                    self._let_stand_for(future, error)
-        if pending == 0:
-            return self._collect()
+        refused = 0
+        for future in waiting:
+            try:
+                future._enlist(self)
+            except CANNOT_WAIT as error:
+                self._let_stand_for(future, error)
+                refused += 1
         if len(ready) - mark > 1:
             # The stack's top is run next, and that is to be the first child.
             ready[mark:] = ready[: mark - 1 if mark else None : -1]
-        self._pending = pending
-        return BLOCKED
+        self._pending = len(waiting) - refused
+        return BLOCKED if self._pending else self._values()
 
-    def _acceptable_leaves(self):
-        """The futures in the structure that was yielded, with the errors it deserves put in."""
-        run = self._run
+    def _waiting_leaves(self):
+        """The same for an unusual structure: what is wrong in it gets errors put in its place."""
         try:
             futures = leaves(self._yielded)
         except RuntimeError as error:
             self._yielded = ErrorFuture(error)
-            return ()
-        for future in futures:
-            if not isinstance(future, FutureBase):
-                self._yielded = checked(self._yielded)
-                return leaves(self._yielded)
-            if self._depth >= run.max_depth and isinstance(future, AsyncTask):
-                if future._value is _none:
-                    self._yielded = _too_deep(run)
-                    return ()
-        return futures
+            return []
+        if not all(isinstance(future, FutureBase) for future in futures):
+            self._yielded = checked(self._yielded)
+            futures = leaves(self._yielded)
+        return [future for future in futures if future._value is _none]
+
+    def _values(self):
+        """The values for the structure that was yielded, or FAILED."""
+        yielded = self._yielded
+        if isinstance(yielded, FutureBase):
+            return FAILED  # an error stands for the whole structure
+        try:
+            values = values_of(yielded)
+        except BaseException as error:
+            # By a ``value()`` of the user's own.
+            self._yielded = ErrorFuture(error)
+            return FAILED
+        if values is not FAILED:
+            self._yielded = None
+        return values
 
     def _collect(self):
-        """What the body gets for what it yielded; FAILED if that is an error."""
+        """What the body gets for what it has waited for; FAILED if it gets an error."""
         yielded = self._yielded
-        if yielded is None:
-            return None
         if not isinstance(yielded, FutureBase):
-            futures = leaves(yielded)
-        elif yielded._error is None and not yielded._defines_value:
+            return self._values()
+        if yielded._failure is None:
             self._yielded = None
-            return yielded._value
-        else:
-            futures = (yielded,)
-        for future in futures:
-            if future._defines_value:
-                self._yielded = yielded = replaced(yielded, outcome_of)
-                futures = leaves(yielded)
-                break
-        for future in futures:
-            if future._error is not None:
-                return FAILED
-        self._yielded = None
-        return replaced(yielded, value_of)
+            try:
+                return yielded._outcome
+            except BaseException as error:
+                # By a ``value()`` of the user's own.
+                self._yielded = ErrorFuture(error)
+        return FAILED
 
-    def _throw(self):
-        """Throw the first error, in the order of what was yielded, into the body."""
-        for failed in leaves(self._yielded):
-            if failed._error is not None:
-                break
-        error = failed._error
-        # Where the traceback of what comes out is known to be clean (see ``_stop``).
-        self._traceback = failed._traceback
-        self._yielded = failed = None
-        try:
-            yielded = throw(self._body, error, self._traceback)
-            self._traceback = None
-            return yielded
-        except StopIteration:
-            self._traceback = None
-            raise
-        finally:
-            del self, error  # as in FutureBase.value
+    def _thrown(self):
+        """What ``throw`` of the body gets: the first error, in the order of what was yielded."""
+        failed = self._yielded
+        if not isinstance(failed, FutureBase):
+            failed = next(future for future in leaves(failed) if future._failure is not None)
+        self._yielded = None
+        return to_throw(failed._error, failed._traceback)
 
     def _stop(self, error):
-        """The body has ended by raising ``error``."""
+        """The body has ended by raising ``error``; return what ``_finish`` does."""
         if self._value is not _none:
             if isinstance(error, INTERRUPTS):
                 raise error
-            return  # somebody has set the value or error meanwhile
-        if isinstance(error, StopIteration):
-            if self._body is not None:
-                self._finish(stop_value(error))
-                return
-            error = _stop_iteration_escaped(error)
-        elif isinstance(error, GeneratorExit):
+            return None  # somebody has set the value or error meanwhile
+        if isinstance(error, (GeneratorExit, StopIteration)):
             if isinstance(error, AsyncTaskResult):
-                self._finish(error.result)
-                return
-            if not isinstance(error, AsyncTaskCancelledError):
-                self._finish(None)
-                return
-        self._fail(error, user_traceback(get_traceback(error), getattr(self, "_traceback", None)))
-
-    def _finish(self, value):
-        if self._value is not _none:
-            return  # somebody has set the value or error meanwhile
-        if watch.observer is not None:
-            watch.observer.task_exits(self, value, None)
-        self._body = None
-        self._yielded = None
-        if self._scope is not None:
-            error = self._scope.close(self)
-            if error is not None:
-                self._fail(error, user_traceback(get_traceback(error)))
-                return
-        self._value = value
-        self._computed()
+                return self._finish(error.result)
+            if isinstance(error, StopIteration):
+                error = _stop_iteration_escaped(error)
+            elif not isinstance(error, AsyncTaskCancelledError):
+                return self._finish(None)
+        # What it was raised with in a child is clean already.
+        clean = getattr(error, "_traceback", None)
+        return self._fail(error, user_traceback(caught_traceback(error), clean))
 
     def _fail(self, error, traceback):
         self._traceback = traceback
         _mark(error, self, traceback)
-        if watch.observer is not None:
-            watch.observer.task_exits(self, None, error)
-        self._body = None
-        self._yielded = None
-        if self._scope is not None:
-            self._scope.close(self)
         self._error = error
-        self._value = None
-        self._computed()
+        return self._finish(None)
+
+    def _finish(self, value):
+        """The body has ended, with a value or the error in ``_error``.
+
+        :return: the task that is to be run next; None where that is not known.
+
+        """
+        if self._value is not _none:
+            return None  # somebody has set the value or error meanwhile
+        if watch.observer is not None:
+            watch.observer.task_exits(self, value, self._error)
+        self._body = None
+        if self._scope is not None:
+            error = self._scope.close(self)
+            if error is not None and self._error is None:
+                return self._fail(error, user_traceback(caught_traceback(error)))
+        self._value = value
+        if (
+            self.__class__ is not AsyncTask
+            or self._on_computed is not None
+            or watch.observer is not None
+        ):
+            self._computed()
+            return None
+        waiter = self._waiters
+        if waiter is None:
+            return None
+        # What _tell_waiters does, for one.
+        if waiter.__class__ is list:
+            self._tell_waiters()
+            return None
+        self._waiters = None
+        pending = waiter._pending = waiter._pending - 1
+        if pending:
+            return None
+        if waiter._run is self._run:
+            return waiter
+        waiter._run.ready.append(waiter)
+        return None
 
     def _computed(self):
-        """Tell who waits: a parent that this makes ready goes on next, before anything else."""
         if self._body is not None or self._pending != RUNNING:
             self._dispose()
+        super(AsyncTask, self)._computed()
+
+    def _tell_waiters(self):
+        """Parents that this makes ready go on next, before anything else."""
         waiters = self._waiters
-        if waiters is not None:
-            self._waiters = None
-            if type(waiters) is list:
-                waiters.reverse()
-                for waiter in waiters:
-                    waiter._pending -= 1
-                    if waiter._pending == 0:
-                        waiter._run.ready.append(waiter)
-            else:
-                waiters._pending -= 1
-                if waiters._pending == 0:
-                    waiters._run.ready.append(waiters)
-        if self._on_computed is not None:
-            self._call_handlers()
-        if watch.observer is not None:
-            watch.observer.future_computed(self)
+        self._waiters = None
+        for waiter in reversed(waiters) if type(waiters) is list else (waiters,):
+            waiter._pending -= 1
+            if waiter._pending == 0:
+                waiter._run.ready.append(waiter)
 
     # Being waited for
 
     def _enlist(self, waiter):
+        waiters = self._waiters
         if self._pending != FRESH:
+            if waiters.__class__ is list and waiters[-1] is waiter:
+                waiters.append(waiter)  # it has this task many times in one yield
+                return
             self._check_thread(waiter._run)
-        if self._waiters is None:
-            self._waiters = waiter  # as _add_waiter does, without another call
-        else:
             self._add_waiter(waiter)
-        if self._pending == FRESH:
-            self._join(waiter)
-        else:
             self._set_going(waiter)
-
-    def _join(self, waiter):
-        """Begin: take the place in the waiter's run that is the first child's."""
-        self._run = run = waiter._run
+            return
+        depth = waiter._depth
+        run = waiter._run
+        if depth >= run.max_depth:
+            raise _too_deep(run)
+        # What _add_waiter and _set_going do, without their calls.
+        self._waiters = waiter
+        self._run = run
         self._scope = waiter._scope
-        self._depth = waiter._depth + 1
+        self._depth = depth + 1
         self._pending = 0
         run.ready.append(self)
 
@@ -350,7 +419,11 @@ class AsyncTask(FutureBase):
         run = waiter._run
         pending = self._pending
         if pending == FRESH:
-            self._join(waiter)
+            self._run = run
+            self._scope = waiter._scope
+            self._depth = waiter._depth + 1
+            self._pending = 0
+            run.ready.append(self)
         elif pending == PARKED or self._run is not run:
             self._adopt(waiter)
         elif pending == 0:
@@ -414,6 +487,8 @@ class AsyncTask(FutureBase):
         run.ready.append(self)
 
     def _let_stand_for(self, culprit, error):
+        """Wait for ``culprit`` no longer; ``error`` is what it gives."""
+        culprit._leave(self)
         instead = ErrorFuture(error)
         self._yielded = replaced(
             self._yielded, lambda future: instead if future is culprit else future
@@ -422,7 +497,6 @@ class AsyncTask(FutureBase):
     def _refuse(self, culprit, error, run):
         """``culprit`` will never be computed: let ``error`` stand for it in what was yielded."""
         self._let_stand_for(culprit, error)
-        culprit._leave(self)
         self._pending = len(self._blockers())
         if self._pending == 0:
             self._recover(run)
@@ -458,45 +532,22 @@ class AsyncTask(FutureBase):
         scheduler = _state.current
         active, scope = scheduler.active_task, scheduler.scope
         try:
-            scheduler.switch(self._scope_above())
             scheduler.active_task = self
+            scheduler.switch(self._scope_above())
             body.close()
         except INTERRUPTS:
             raise
         except BaseException:
             pass  # as for a generator that is garbage: the task has its error already
         finally:
-            scheduler.active_task = active
             scheduler.switch(scope)
+            scheduler.active_task = active
 
     # Contexts
 
-    def _enter_context(self, context):
-        scope = self._scope
-        if scope is None or scope.task() is not self:
-            scheduler = _state.current
-            scope = self._scope = scheduler.scope = ContextScope(self, scheduler.scope)
-        scope.add(context)
-        if watch.observer is not None:
-            watch.observer.context_entered(context, self)
-
-    def _leave_context(self, context):
-        scope = self._scope
-        if scope is None or scope.task() is not self:
-            return False
-        was_active = scope.discard(context)
-        if not scope.contexts:
-            scheduler = _state.current
-            if scheduler.scope is scope:
-                scheduler.scope = scope.parent
-            self._scope = scope.parent
-        if watch.observer is not None:
-            watch.observer.context_left(context, self)
-        return was_active
-
     def _scope_above(self):
         scope = getattr(self, "_scope", None)
-        if scope is not None and scope.task() is self:
+        while scope is not None and scope.task is self._ref:
             scope = scope.parent
         return scope
 
@@ -518,15 +569,19 @@ class AsyncTask(FutureBase):
             if task._scope is former:
                 task._scope = scope
                 stack.extend(f for f in task._awaited() if isinstance(f, AsyncTask))
-            elif task._scope is not None and task._scope.parent is former:
+            elif task._scope_above() is former:
                 task._scope.move(task, scope)
 
     @property
     def _contexts(self):
+        """The contexts that it has entered, by id, because contexts may be equal; in order."""
+        contexts = []
         scope = getattr(self, "_scope", None)
-        if scope is None or scope.task() is not self:
-            return {}
-        return scope.contexts
+        while scope is not None and scope.task is self._ref:
+            if scope.context is not NO_CONTEXT:
+                contexts.append((id(scope.context), scope.context))
+            scope = scope.parent
+        return OrderedDict(reversed(contexts))
 
     # What can be asked about it
 
@@ -540,6 +595,15 @@ class AsyncTask(FutureBase):
 
     def _awaited(self):
         return [future for future in leaves(self._yielded) if isinstance(future, FutureBase)]
+
+    @property
+    def kwargs(self):
+        """The keyword arguments of the call, a dict."""
+        return self._kwargs or {}
+
+    @kwargs.setter
+    def kwargs(self, kwargs):
+        self._kwargs = kwargs or None
 
     @property
     def creator(self):
@@ -635,6 +699,40 @@ class AsyncTask(FutureBase):
             write("No dependencies.", indent + 1)
 
 
+def make_task(source, *args, **kwargs):
+    """Return a task of the value."""
+    if not source._is_ordinary:
+        return source._call_pure(args, kwargs)
+    # What AsyncTask(...) does, without the calls that this takes. Child tasks take 1.06 times as
+    # long with them (benchmarks/workloads.py).
+    task = _new(AsyncTask)
+    task.fn = fn = source._fn
+    task.args = args
+    task._kwargs = kwargs or None
+    if source._makes_generator:
+        task._body = fn(*args, **kwargs) if kwargs else fn(*args)
+    else:
+        task._body = None
+    task._value = _none
+    task._error = None
+    task._waiters = None
+    task._on_computed = None
+    creator = _state.current.active_task
+    if creator is not None:
+        creator = creator._ref or creator._make_ref()
+    task._creator = creator
+    task._ref = None
+    task._yielded = None
+    task._yields = 0
+    task._pending = FRESH
+    if watch.observer is not None:
+        watch.observer.task_created(task)
+    return task
+
+
+_new = object.__new__
+
+
 def _abandon(task):
     """``task`` waits for nothing any longer; neither do those that only it had asked for."""
     stack = [task]
@@ -678,12 +776,10 @@ def _check_generator(generator):
 
 
 def _too_deep(run):
-    return ErrorFuture(
-        RuntimeError(
-            "Number of scheduled tasks exceeded maximum threshold. More than %d tasks wait for"
-            " one another (options.MAX_TASK_STACK_SIZE): is this recursion without an end?"
-            % run.max_depth
-        )
+    return RuntimeError(
+        "Number of scheduled tasks exceeded maximum threshold. More than %d tasks wait for"
+        " one another (options.MAX_TASK_STACK_SIZE): is this recursion without an end?"
+        % run.max_depth
     )
 
 
@@ -702,15 +798,17 @@ class _FailedTask(object):
 
     """
 
+    __slots__ = ("_ref", "_traceback", "fn", "args", "kwargs", "iteration_index")
+
     creator = None
 
     def __init__(self, task, traceback):
-        self._ref = weakref.ref(task)
+        self._ref = task._ref or task._make_ref()
         self._traceback = traceback
         self.fn = task.fn
         self.args = task.args
         self.kwargs = task.kwargs
-        self.iteration_index = task.iteration_index
+        self.iteration_index = task._yields + 1
 
     def is_computed(self):
         return True
@@ -757,8 +855,8 @@ def _mark(error, task, traceback):
     try:
         if getattr(error, "_task", None) is None:
             error._task = _FailedTask(task, traceback)
-        error._type_ = type(error)
+        error._type_ = error.__class__
         error._traceback = traceback
     except Exception:
         pass  # it refuses attributes
-    set_traceback(error, traceback)
+    set_caught_traceback(error, traceback)

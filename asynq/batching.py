@@ -188,31 +188,32 @@ class BatchBase(FutureBase):
             self = hook = interrupt = None  # as in FutureBase.value
 
     def _settle_items(self, error):
-        """Compute every item that is not; return the interrupt that came meanwhile, or None."""
+        """Compute every item that is not, and tell who waits for them.
+
+        :return: the interrupt that came meanwhile, or None.
+
+        """
         interrupt = None
         for item in self.items:
-            if item._value is not _none:
-                if item._error is not None:
-                    _drop_locals(item._traceback)
-                continue
-            item_error = error or _no_value(item)
-            try:
-                item.set_error(item_error)
-            except INTERRUPTS as raised:
-                interrupt = raised
-            except BaseException as raised:
-                report_ignored("an item of a batch that got its error", raised)
-            if item._value is _none:  # it has a set_error() of its own, which does not
-                FutureBase.set_error(item, item_error)
-        for item in self.items:
-            if item._waiters is not None:
+            if item._value is _none:
+                interrupt = _settle(item, error or _no_value(item)) or interrupt
+            elif item._error is not None:
+                _drop_locals(item._traceback)
+            waiter = item._waiters
+            if waiter.__class__ is list:
                 item._tell_waiters()
+            elif waiter is not None:
+                # What _tell_waiters does, for one.
+                item._waiters = None
+                pending = waiter._pending = waiter._pending - 1
+                if not pending:
+                    waiter._run.woken.append(waiter)
         if self._error is not None:
             _drop_locals(self._traceback)
         try:
             return interrupt
         finally:
-            self = item = error = item_error = interrupt = None  # as in FutureBase.value
+            self = item = waiter = error = interrupt = None  # as in FutureBase.value
 
     def _set_going(self, waiter):
         scheduler = waiter._run.scheduler
@@ -265,6 +266,21 @@ class BatchBase(FutureBase):
             write("No items.", indent + 1)
 
 
+def _settle(item, error):
+    """Give an item the error; return the interrupt that came meanwhile, or None."""
+    try:
+        item.set_error(error)
+    except INTERRUPTS as raised:
+        return raised
+    except BaseException as raised:
+        report_ignored("an item of a batch that got its error", raised)
+    finally:
+        if item._value is _none:  # it has a set_error() of its own, which does not
+            FutureBase.set_error(item, error)
+        del item, error  # as in FutureBase.value
+    return None
+
+
 def _no_value(item):
     return AssertionError(
         "Value of this item wasn't set on batch flush. The item is %s, its batch %s.%s. Cure: have"
@@ -295,7 +311,7 @@ class BatchItemBase(FutureBase):
     __slots__ = ("batch", "index")
 
     def __init__(self, batch):
-        assert not batch.is_flushed(), (
+        assert batch._value is _none, (
             "can't add an item to the batch that is already flushed: %s. Cure: have"
             " _try_switch_active_batch() install a new one." % safe_str(batch)
         )
@@ -304,9 +320,10 @@ class BatchItemBase(FutureBase):
         self._waiters = None
         self._on_computed = None
         self.batch = batch
+        items = batch.items
         # Its place among the items of the batch.
-        self.index = len(batch.items)
-        batch.items.append(self)
+        self.index = len(items)
+        items.append(self)
 
     def _computed(self):
         """While the batch is flushed, who waits is told at its end, in the order of the items."""

@@ -1,11 +1,10 @@
 """Contexts that are active only while the task that entered them, or what it waits for, runs."""
 
 import weakref
-from collections import OrderedDict
 
-from ._debug import safe_str
-from .futures import INTERRUPTS
-from .scheduler import AsyncTaskError, get_active_task
+from ._debug import safe_str, watch
+from .futures import INTERRUPTS, _none
+from .scheduler import NO_CONTEXT, RUNNING, AsyncTaskError, _state, get_active_task
 
 __all__ = ["AsyncContext", "NonAsyncContext", "enter_context", "leave_context"]
 
@@ -13,87 +12,41 @@ __traceback_hide__ = True
 
 
 class ContextScope(object):
-    """The contexts that one task has entered, linked to the nearest such set above it.
+    """One context that a task has entered, linked to the one that is active around it.
 
-    The scheduler activates and deactivates whole chains of these (``TaskScheduler.switch``).
+    The scheduler activates and deactivates whole chains of these (``TaskScheduler.switch``). The
+    scopes of one task follow one another in its chain.
 
     """
 
-    __slots__ = ("parent", "contexts", "active", "task")
-
-    def __init__(self, task, parent):
-        self.parent = parent
-        # By id, because contexts may be equal; in order of entering.
-        self.contexts = OrderedDict()
-        # Invariant: the contexts are resumed exactly while this is true.
-        self.active = True
-        # The task owns the scope.
-        self.task = weakref.ref(task)
-
-    def add(self, context):
-        """``context`` is entered."""
-        self.contexts[id(context)] = context
-
-    def discard(self, context):
-        """``context`` is left; tell whether it has to be paused."""
-        return self.contexts.pop(id(context), None) is not None and self.active
+    __slots__ = (
+        # The scope above it, of the same task or of one that waits for it; None: none.
+        "parent",
+        # NO_CONTEXT once it was left: others may still hang below the scope.
+        "context",
+        # The weak reference to the task that has entered it, which is the task's ``_ref``.
+        "task",
+        # Invariant: true exactly while it is in the chain of the active ones.
+        "active",
+    )
 
     def move(self, task, parent):
-        """Hang the scope under another one, if it is that of ``task``; tell whether it is.
+        """Hang the scopes of ``task`` under another one, if this is one; tell whether it is.
 
-        While it is active it stays where it is: the new place is somewhere below it.
+        While they are active they stay where they are: the new place is somewhere below.
 
         """
-        if self.task() is not task:
+        if self.task is not task._ref:
             return False
-        if not self.active:
-            self.parent = parent
+        scope = self
+        while scope.parent is not None and scope.parent.task is self.task:
+            scope = scope.parent
+        if not scope.active:
+            scope.parent = parent
         return True
 
-    def pause(self):
-        """Pause all, last entered first, whatever they raise; return the last error or None."""
-        self.active = False
-        last_error = interrupt = None
-        for context in reversed(list(self.contexts.values())):
-            try:
-                context.pause()
-            except INTERRUPTS as error:
-                interrupt = error
-            except BaseException as error:
-                last_error = error
-        try:
-            if interrupt is not None:
-                raise interrupt
-            return last_error
-        finally:
-            del last_error, interrupt  # their tracebacks lead to this frame
-
-    def resume(self):
-        """Resume all, first entered first, whatever they raise; return the first error or None.
-
-        One whose resume fails is not active, and is not paused when it is left.
-
-        """
-        self.active = True
-        first_error = interrupt = None
-        for context in list(self.contexts.values()):
-            try:
-                context.resume()
-            except INTERRUPTS as error:
-                interrupt = error
-                self.discard(context)
-            except BaseException as error:
-                first_error = first_error or error
-                self.discard(context)
-        try:
-            if interrupt is not None:
-                raise interrupt
-            return first_error
-        finally:
-            del first_error, interrupt  # their tracebacks lead to this frame
-
     def fail(self, error):
-        """A context refused to be switched: the task that entered it gets the error."""
+        """The context refused to be switched: the task that entered it gets the error."""
         task = self.task()
         if task is not None and not task.is_computed():
             task.set_error(error)
@@ -104,11 +57,24 @@ class ContextScope(object):
         :return: the last error of those pauses, or None.
 
         """
-        if self.task() is not task:
-            return None
-        error = self.pause() if self.active else None
-        self.contexts.clear()
-        return error
+        last_error = interrupt = None
+        scope = self
+        while scope is not None and scope.task is task._ref:
+            context, scope.context = scope.context, NO_CONTEXT
+            try:
+                if scope.active:
+                    context.pause()
+            except INTERRUPTS as error:
+                interrupt = error
+            except BaseException as error:
+                last_error = error
+            scope = scope.parent
+        try:
+            if interrupt is not None:
+                raise interrupt
+            return last_error
+        finally:
+            del last_error, interrupt  # their tracebacks lead to this frame
 
 
 def enter_context(context):
@@ -118,64 +84,99 @@ def enter_context(context):
 
     """
     task = get_active_task()
-    if task is None or not task.running:
-        return None
-    task._enter_context(context)
-    return task
+    if task is not None and id(context) in task._contexts:
+        return task
+    return _enter(context)()
 
 
 def leave_context(context, task):
     """Take ``context`` off the contexts of ``task``."""
-    if task is not None:
-        task._leave_context(context)
+    if task is not None and id(context) in task._contexts:
+        _leave(context, task._ref)
+
+
+def _enter(context):
+    """Register ``context`` with the active task, and return the reference to that task."""
+    scheduler = _state.current
+    task = scheduler.active_task
+    if task is None or task._pending != RUNNING or task._value is not _none:
+        return _no_task
+    if task._scope is not scheduler.scope:
+        if task is scheduler.current_run.caller:
+            return _no_task  # what runs is a future's own code, not the task's body
+        scheduler.switch(task._scope)  # a waiter has gone, and its contexts with it
+    reference = task._ref
+    if reference is None:
+        reference = task._ref = weakref.ref(task)
+    # Without an __init__, which would cost a call at each entering.
+    scope = ContextScope()
+    scope.parent = scheduler.scope
+    scope.context = context
+    scope.task = reference
+    scope.active = True
+    task._scope = scheduler.scope = scope
+    if watch.observer is not None:
+        watch.observer.context_entered(context, task)
+    return reference
+
+
+def _leave(context, holder):
+    """Undo what ``_enter`` did and returned; tell whether ``context`` has to be paused."""
+    task = holder and holder()
+    if task is None:
+        return holder is None or holder is _no_task
+    below = None
+    scope = task._scope
+    while scope is None or scope.context is not context:
+        if scope is None or scope.task is not holder:
+            return False  # the task has ended
+        below = scope
+        scope = scope.parent
+    scope.context = NO_CONTEXT
+    was_active = scope.active
+    if below is None:
+        task._scope = above = scope.parent
+        scheduler = task._run.scheduler
+        if scheduler.scope is scope:
+            scheduler.scope = above
+            scope.active = False
+    else:
+        below.parent = scope.parent
+        if below.active:
+            scope.active = False
+    if watch.observer is not None:
+        watch.observer.context_left(context, task)
+    return was_active
+
+
+def _no_task():
+    """In place of the weak reference to a task, outside of tasks."""
 
 
 class _TaskContext(object):
     """What both kinds of contexts share: who has entered, and how often."""
 
-    # How often it is entered and not left.
-    _entered = 0
-    # A weak reference to the task that has entered it; None outside of tasks.
+    # While it is entered: the weak reference to the task that did, or ``_no_task``.
     _holder = None
+    # How often it was entered again, and not left.
+    _again = 0
 
     @property
     def _active_task(self):
         """The task that has entered this context, None outside of tasks."""
-        if not self._entered:
-            raise AttributeError("_active_task")
-        return self._holder and self._holder()
-
-    def _register(self):
-        """Note that it is entered; tell whether it was not before."""
-        task = get_active_task()
-        if self._entered:
-            holder = self._active_task
-            if holder is not None and holder is not task:
-                raise AsyncTaskError(
-                    "%s is entered by %s while %s is inside it. Cure: one context object for each"
-                    " task." % (safe_str(self), safe_str(task), safe_str(holder))
-                )
-            self._entered += 1
-            return False
-        task = enter_context(self)
-        self._holder = None if task is None else weakref.ref(task)
-        self._entered = 1
-        return True
-
-    def _unregister(self):
-        """Take it off its task's contexts; tell whether it has to be paused now."""
-        if self._entered > 1:
-            return False
         if self._holder is None:
-            return True
-        task = self._active_task
-        return task is not None and task._leave_context(self)
+            raise AttributeError("_active_task")
+        return self._holder()
 
-    def _forget(self):
-        """It is left, and paused."""
-        if self._entered == 1:
-            self._holder = None
-        self._entered -= 1
+    def _enter_again(self):
+        """Count it, if it is the same task that enters."""
+        task, holder = get_active_task(), self._holder()
+        if holder is not None and holder is not task:
+            raise AsyncTaskError(
+                "%s is entered by %s while %s is inside it. Cure: one context object for each"
+                " task." % (safe_str(self), safe_str(task), safe_str(holder))
+            )
+        self._again += 1
 
 
 class AsyncContext(_TaskContext):
@@ -201,21 +202,41 @@ class AsyncContext(_TaskContext):
     """
 
     def __enter__(self):
-        if self._register():
-            try:
-                self.resume()
-            except BaseException:
-                self._unregister()
-                self._forget()
-                raise
+        if self._holder is not None:
+            self._enter_again()
+            return self
+        self._holder = _enter(self)
+        try:
+            self.resume()
+        except BaseException:
+            _leave(self, self._holder)
+            self._holder = None
+            raise
         return self
 
     def __exit__(self, exc_type, exc_value, traceback):
+        if self._again:
+            self._again -= 1
+            return
+        holder = self._holder
+        task = holder and holder()
         try:
-            if self._unregister():
+            if task is not None and watch.observer is None:
+                # What _leave does for the innermost context of the running task, without another
+                # call: it would be 1.03 times the contexts of benchmarks/workloads.py.
+                scope = task._scope
+                scheduler = task._run.scheduler
+                if scope is scheduler.scope and scope is not None and scope.context is self:
+                    scope.context = NO_CONTEXT
+                    scope.active = False
+                    task._scope = scheduler.scope = scope.parent
+                    self.pause()
+                    return
+            if _leave(self, holder):
                 self.pause()
         finally:
-            self._forget()
+            self._holder = None
+            task = None  # the traceback of an error of pause() leads to this frame
 
     def resume(self):
         """Called to make the context active. Must not call async functions."""
@@ -235,11 +256,17 @@ class NonAsyncContext(_TaskContext):
     """
 
     def __enter__(self):
-        self._register()
+        if self._holder is not None:
+            self._enter_again()
+        else:
+            self._holder = _enter(self)
 
     def __exit__(self, exc_type, exc_value, traceback):
-        self._unregister()
-        self._forget()
+        if self._again:
+            self._again -= 1
+        else:
+            _leave(self, self._holder)
+            self._holder = None
 
     def resume(self):
         """Called if the task was blocked inside."""
@@ -250,7 +277,7 @@ class NonAsyncContext(_TaskContext):
         self._refuse()
 
     def _refuse(self):
-        task = self._active_task if self._entered else None
+        task = self._holder and self._holder()
         raise AssertionError(
             "Task %s cannot yield while %s is active" % (safe_str(task), safe_str(self))
         )

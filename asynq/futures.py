@@ -71,13 +71,12 @@ class FutureBase(object):
         self._waiters = None
         self._on_computed = None
 
-    # Whether the class has a ``value()`` that is not the library's, and that a yield has to call.
-    _defines_value = False
-
     @classmethod
     def __init_subclass__(cls, **kwargs):
         super(FutureBase, cls).__init_subclass__(**kwargs)
-        cls._defines_value = not getattr(cls.value, "is_the_librarys", False)
+        if not getattr(cls.value, "is_the_librarys", False):
+            cls._outcome = property(lambda self: self.value())
+            cls._failure = None
 
     # What users call
 
@@ -289,10 +288,22 @@ class FutureBase(object):
     __nonzero__ = __bool__
 
 
+# What a yield reads of a future that is computed: the value, and the error that is to be thrown
+# instead. They are the slots under other names; a class with a ``value()`` of its own, which a
+# yield has to call, has something else here (see ``__init_subclass__``). A flag to be tested at
+# each yield would cost a tenth of the yield of a computed future (benchmarks/workloads.py).
+FutureBase._outcome = FutureBase._value
+FutureBase._failure = FutureBase._error
+
 if six.PY2:  # pragma: no cover
-    FutureBase._defines_value = property(
-        lambda self: not getattr(type(self).value, "is_the_librarys", False)
+
+    def _is_own_value(future):
+        return not getattr(type(future).value, "is_the_librarys", False)
+
+    FutureBase._outcome = property(
+        lambda self: self.value() if _is_own_value(self) else self._value
     )
+    FutureBase._failure = property(lambda self: None if _is_own_value(self) else self._error)
 
 # The futures whose repr is being made: a value can contain its future.
 _in_repr = set()
@@ -394,6 +405,9 @@ class ConstFuture(FutureBase):
 
 
 none_future = ConstFuture(None)
+
+# What the loop looks into by itself: futures that were made with their value.
+READY_MADE = ConstFuture
 
 
 class ErrorFuture(FutureBase):

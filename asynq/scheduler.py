@@ -7,11 +7,14 @@ is written here:
   siblings. An entry says that it may be ready, ``_pending == 0`` that it is: the same task can be
   there twice (two tasks that wait for it have put it there), and then runs from the upper entry.
 * ``_scope`` is the nearest set of contexts above it (None: none); ``_prepare`` makes it active.
-* ``_body`` is sent the values that ``_collect`` gives and answers with what it waits for next. A
-  body of None is a plain function, which is called, once.
+* ``_body`` is sent the values that ``_collect`` gives, or the error in ``_thrown`` is thrown into
+  it, and it answers with what it waits for next. A body of None is a plain function, which is
+  called, once.
 * ``_suspend`` takes the answer. Where everything in it is computed it returns the values, and the
-  task goes on at once; else ``BLOCKED``.
-* ``_stop`` takes what the body raised, ``_finish`` what the plain function returned.
+  task goes on at once; else ``BLOCKED``. The loop itself looks into the simplest futures only, the
+  ``READY_MADE`` ones.
+* ``_finish`` takes what the body returned, ``_stop`` what it raised. Both return who waits for the
+  task, if that is one task which can go on now: it is the next.
 
 What was computed from outside the loop (by a flush, by ``set_value``) waits on ``run.woken`` until
 nothing is ready. When there is nothing there either, :meth:`Run.idle` decides.
@@ -21,12 +24,13 @@ nothing is ready. When there is nothing there either, :meth:`Run.idle` decides.
 import threading
 
 import qcore
+import six
 
 from . import _knots
-from ._compat import get_traceback, reraise, user_traceback
+from ._compat import get_traceback, reraise, stop_value, user_traceback
 from ._knots import AsyncTaskError
 from ._debug import options, safe_str, watch, write
-from .futures import INTERRUPTS, none_future, report_ignored
+from .futures import INTERRUPTS, READY_MADE, _none, report_ignored
 
 __all__ = ["TaskScheduler", "get_scheduler", "get_active_task", "AsyncTaskError", "reset", "run"]
 
@@ -38,10 +42,15 @@ RUNNING = -1  # its body is being run, or it is computed
 FRESH = -2  # never asked for
 PARKED = -3  # started, but nobody asks for it any longer
 
-# What ``_collect`` and ``_suspend`` answer instead of the values: an error is to be thrown into
-# the body; the task has to wait.
-FAILED = qcore.MarkerObject("failed (scheduler)")
+# What is answered instead of the values: the task has to wait; one of the futures has an error.
 BLOCKED = qcore.MarkerObject("blocked (scheduler)")
+FAILED = qcore.MarkerObject("failed (scheduler)")
+
+
+class NO_CONTEXT(object):
+    """What a scope has in place of a context that was left, or would not be resumed."""
+
+    pause = resume = staticmethod(lambda: None)
 
 
 def run(source, *args, **kwargs):
@@ -60,38 +69,58 @@ def run(source, *args, **kwargs):
             current = ready.pop()
             if current._pending:
                 continue
-            if current._scope is not scheduler.scope and not current._prepare(scheduler):
-                continue
-            current._pending = RUNNING
-            scheduler.active_task = current
-            if watch.observer is not None:
-                watch.observer.task_continues(current)
-            body = current._body
-            if body is None:
-                try:
-                    value = current.fn(*current.args, **current.kwargs)
-                except BaseException as error:
-                    current._stop(error)
-                else:
-                    current._finish(value)
-                continue
-            value = current._collect()
-            while value is not BLOCKED:
-                try:
-                    yielded = body.send(value) if value is not FAILED else current._throw()
-                except BaseException as error:
-                    current._stop(error)
+            while current is not None:
+                if current._scope is not scheduler.scope and not current._prepare(scheduler):
                     break
-                value = current._suspend(yielded)
+                current._pending = RUNNING
+                scheduler.active_task = current
+                if watch.observer is not None:
+                    watch.observer.task_continues(current)
+                body = current._body
+                if body is None:
+                    try:
+                        value = current.fn(*current.args, **(current._kwargs or {}))
+                    except BaseException as error:
+                        current = current._stop(error)
+                    else:
+                        current = current._finish(value)
+                    continue
+                try:
+                    value = current._yielded
+                    if value is not None:
+                        value = current._collect()
+                        if value is FAILED:
+                            value = current._suspend(body.throw(*current._thrown()))
+                            if value is BLOCKED:
+                                break
+                    while True:
+                        yielded = body.send(value)
+                        if type(yielded) is READY_MADE:
+                            # What _suspend does; with its call, a yield of a computed future takes
+                            # 1.3 times as long (``computed`` in benchmarks/workloads.py).
+                            value = yielded._outcome
+                            if (
+                                value is not _none
+                                and yielded._failure is None
+                                and watch.observer is None
+                            ):
+                                current._yields += 1
+                                continue
+                        value = current._suspend(yielded)
+                        if value is BLOCKED:
+                            break
+                    break
+                except StopIteration as stop:
+                    current = current._finish(stop.value if six.PY3 else stop_value(stop))
+                except BaseException as error:
+                    current = current._stop(error)
     except BaseException as error:
         reraise(error, run.abort(error))
     finally:
         # An error's traceback holds this frame: it must not lead to what holds the error.
         current = body = value = yielded = ready = source = args = kwargs = None
-        scheduler.active_task = run.caller
-        scheduler.current_run = run.outer
         run.end()
-    return run.take_task().value()
+    return run.outcome()
 
 
 class Run(object):
@@ -135,7 +164,7 @@ class Run(object):
         self.adopted = None
         if watch.observer is not None and self.caller is not None:
             watch.observer.task_called(task, self.caller)
-        if not task.is_computed():
+        if task._value is _none:
             task._set_going(self)
             if len(self.ready) != 1:
                 self.ready.reverse()
@@ -162,7 +191,7 @@ class Run(object):
         ready = self.ready
         scheduler = self.scheduler
         while not ready:
-            if self.task.is_computed():
+            if self.task._value is not _none:
                 return False
             if self.woken:
                 ready.extend(reversed(self.woken))
@@ -214,10 +243,13 @@ class Run(object):
         """Leave everything as it was before the run."""
         scheduler = self.scheduler
         outer = self.outer
+        scheduler.active_task = self.caller
+        scheduler.current_run = outer
         if scheduler.scope is not self._scope:
             scheduler.switch(self._scope)
         if outer is None:
-            scheduler.forget_batches()
+            if scheduler._batches:
+                scheduler.forget_batches()
         elif self.adopted is not None:
             # What is left of them, and of what they wait for, goes on in the outer run.
             left = [task for task in self.adopted if not task.is_computed()]
@@ -228,14 +260,20 @@ class Run(object):
                 task._come_back(outer)
             outer.woken.extend(reversed(self.ready))
             outer.woken.extend(self.woken)
-        del self.ready[:], self.woken[:]
+        if self.ready or self.woken:
+            del self.ready[:], self.woken[:]
         self.outer = self.caller = self.adopted = None
 
-    def take_task(self):
-        """Return the task and forget it."""
+    def outcome(self):
+        """Return the value of the task or raise its error, and forget it."""
         task = self.task
         self.task = None
-        return task
+        if task._error is None:
+            return task._outcome
+        try:
+            return task.value()
+        finally:
+            del task
 
 
 class _QuietRun(Run):
@@ -246,10 +284,9 @@ class _QuietRun(Run):
     def _begin(self, args, kwargs):
         return self
 
-    def take_task(self):
+    def outcome(self):
         """Forget the task; the caller has it."""
         self.task = None
-        return none_future
 
 
 class TaskScheduler(object):
@@ -363,29 +400,57 @@ class TaskScheduler(object):
         batch._scheduler = None
         self._batches = [other for other in self._batches if other is not batch]
 
-    def switch(self, scope):
+    def switch(self, scope, refused=None, error=None, interrupt=None):
         """Make the contexts of ``scope``, and of those above it, the active ones.
 
         What is left is paused, innermost first, then what is entered is resumed, outermost
         first; what both share is not touched. If a context refuses, all others are switched all
-        the same, and then the task that entered it fails.
+        the same, and then the task that entered it fails, or the interrupt is raised.
+
+        :param refused: the scope whose context has raised ``error`` or ``interrupt`` on the way.
 
         """
-        left, entered = _chain(self.scope), _chain(scope)
-        while left and entered and left[-1] is entered[-1]:
-            del left[-1], entered[-1]
-        failures = []
-        for one in left:
-            self.scope = one.parent
-            failures.append((one, one.pause()))
-        for one in reversed(entered):
-            self.scope = one
-            failures.append((one, one.resume()))
-        while failures:
-            one, error = failures.pop(0)
-            if error is not None:
+        failures = [] if error is None else [(refused, error)]
+        if refused is not None and refused is scope:
+            refused.context = NO_CONTEXT
+        entered = []
+        while scope is not None and not scope.active:
+            entered.append(scope)
+            scope = scope.parent
+        one = self.scope
+        while one is not scope and one is not None:
+            one.active = False
+            self.scope = above = one.parent
+            try:
+                one.context.pause()
+            except INTERRUPTS as raised:
+                interrupt = raised
+            except BaseException as raised:
+                if failures and failures[-1][0].task is one.task:
+                    failures.pop()  # of several errors of one task the last counts
+                failures.append((one, raised))
+            one = above
+        while entered:
+            self.scope = one = entered.pop()
+            one.active = True
+            try:
+                one.context.resume()
+            except INTERRUPTS as raised:
+                interrupt = raised
+                one.context = NO_CONTEXT
+            except BaseException as raised:
+                failures.append((one, raised))  # here the first: the task has failed then
+                one.context = NO_CONTEXT
+        if not failures and interrupt is None:
+            return
+        try:
+            while failures:
+                one, error = failures.pop(0)
                 one.fail(error)
-                error = None  # its traceback leads to this frame
+            if interrupt is not None:
+                raise interrupt
+        finally:
+            error = failures = interrupt = None  # their tracebacks lead to this frame
 
     # How it looks
 
@@ -430,15 +495,6 @@ class TaskScheduler(object):
                 write("Last task: %s" % safe_str(last_task), 1)
 
     _last_dump_time = 0
-
-
-def _chain(scope):
-    """The set of contexts ``scope`` and all above it, innermost first."""
-    chain = []
-    while scope is not None:
-        chain.append(scope)
-        scope = scope.parent
-    return chain
 
 
 class LocalTaskSchedulerState(threading.local):

@@ -38,7 +38,11 @@ class AsyncScopedValue(object):
 
     def override(self, value):
         """A context in which the value is ``value``."""
-        return _AsyncScopedValueOverrideContext(self, value)
+        # Without an __init__, which would cost a call for each override.
+        context = _AsyncScopedValueOverrideContext()
+        context._target = self
+        context._value = value
+        return context
 
     def __call__(self):
         """The same as :meth:`get`."""
@@ -52,14 +56,10 @@ class AsyncScopedValue(object):
 
 
 class _AsyncScopedValueOverrideContext(AsyncContext):
-    def __init__(self, target, value):
-        self._target = target
-        self._value = value
-        self._old_value = None
-
     def resume(self):
-        self._old_value = self._target._value
-        self._target._value = self._value
+        target = self._target
+        self._old_value = target._value
+        target._value = self._value
 
     def pause(self):
         self._target._value = self._old_value
@@ -76,7 +76,6 @@ class _AsyncPropertyOverrideContext(AsyncContext):
         self._target = target
         self._property_name = property_name
         self._value = value
-        self._old_value = None
 
     def resume(self):
         self._old_value = getattr(self._target, self._property_name)

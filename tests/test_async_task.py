@@ -714,3 +714,76 @@ def test_a_promise_of_a_task_class_hears_of_no_run():
     task = give_back.asynq(FutureBase())
     assert task.perf_stats == {}
     assert repr(task) == "<class 'asynq.async_task.AsyncTask'> (isn't computed)"
+
+
+def test_the_task_of_a_call_is_like_one_that_was_constructed():
+    def body(x, y=0):
+        yield none_future
+
+    def state_of(task):
+        names = [name for cls in AsyncTask.__mro__ for name in getattr(cls, "__slots__", ())]
+        state = {name: getattr(task, name, "unset") for name in names}
+        del state["_body"]
+        return state
+
+    function = asynq.asynq()(body)
+    for args, kwargs in (((1,), {"y": 2}), ((1,), {})):
+        constructed = AsyncTask(body(*args, **kwargs), body, args, kwargs)
+        assert state_of(function.asynq(*args, **kwargs)) == state_of(constructed)
+
+
+def test_the_keyword_arguments_of_a_task_are_a_dict_and_can_be_replaced():
+    task = asynq.asynq()(lambda **kwargs: sorted(kwargs)).asynq()
+    assert task.kwargs == {}
+    task.kwargs = {"key": 1}
+    assert task.kwargs == {"key": 1}
+    assert task.value() == ["key"]
+
+
+def test_a_const_future_that_is_reset_gives_what_it_is_set_to_then():
+    @asynq.asynq()
+    def caught(future):
+        try:
+            result((yield future))
+        except KeyError as error:
+            result(error)
+
+    future = ConstFuture(1)
+    assert caught(future) == 1
+    future.reset_unsafe()
+    future.set_error(KeyError("key"))
+    assert caught(future) is future.error()
+    future.reset_unsafe()
+    future.set_value(2)
+    assert caught(future) == 2
+
+
+def test_a_task_that_is_yielded_many_times_at_once_runs_once():
+    client = Client()
+    shared = load.asynq(client, "a")
+
+    @asynq.asynq()
+    def both():
+        result((yield [shared, load.asynq(client, "b"), shared, {"again": shared}]))
+
+    a, b = ("client", "a"), ("client", "b")
+    assert both() == [a, b, a, {"again": a}]
+    assert client.requests == [["a", "b"]]
+
+
+@pytest.mark.parametrize("depth", [1, 9, 10, 11, 30])
+def test_values_errors_and_mistakes_are_found_however_deep_they_are_nested(depth):
+    def nested(leaf):
+        for level in range(depth):
+            leaf = [leaf, None] if level % 2 else {"leaf": (leaf,)}
+        return leaf
+
+    for leaf in (ConstFuture(1), load.asynq(Client(), "a")):
+        assert give_back(nested(leaf)) == nested(leaf.value())
+    with pytest.raises(KeyError):
+        give_back([none_future, nested(ErrorFuture(KeyError()))])
+    client = Client()
+    with pytest.raises(TypeError) as info:
+        give_back([load.asynq(client, "a"), nested(5)])
+    assert "Cannot unwrap an object of type '%s'" % int in str(info.value)
+    assert client.requests == [["a"]]

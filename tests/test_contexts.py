@@ -582,6 +582,177 @@ def test_a_shared_task_takes_its_own_contexts_to_those_who_still_wait_for_it(log
     assert log[-6:] == ["flush", "+q", "+own", "again", "-own", "-q"]
 
 
+def test_siblings_in_several_contexts_each(log, client):
+    @asynq.asynq()
+    def inside(name):
+        with Recorded(log, name), Recorded(log, name.upper()):
+            yield client.get(name)
+
+    @asynq.asynq()
+    def root():
+        yield inside.asynq("a"), inside.asynq("b")
+
+    root()
+    assert log == (
+        ["+a", "+A", "-A", "-a", "+b", "+B", "-B", "-b", "flush"]
+        + ["+a", "+A", "-A", "-a", "+b", "+B", "-B", "-b"]
+    )
+
+
+def test_when_one_sibling_refuses_to_pause_and_the_next_to_resume_both_fail(log, client):
+    @asynq.asynq()
+    def inside(name, **refuses):
+        with Recorded(log, "p"), Refusing(log, name, **refuses):
+            yield client.get(name)
+            yield None, client.get(name)
+
+    @asynq.asynq()
+    def caught(*args, **kwargs):
+        try:
+            yield inside.asynq(*args, **kwargs)
+        except ValueError as error:
+            result(str(error))
+
+    @asynq.asynq()
+    def root():
+        result((yield caught.asynq("a", at_pause=2), caught.asynq("b", at_resume=2)))
+
+    assert root() == ("pause a", "resume b")
+    assert log == (
+        ["+p", "+a", "-a", "-p", "+p", "+b", "-b", "-p", "flush"]
+        + ["+p", "+a", "-a", "-p", "+p", "!+b"]
+        + ["-p", "+p"]  # around the closing of the first body
+        + ["-p"]
+    )
+
+
+@pytest.mark.parametrize("contexts", [1, 2])
+def test_after_an_interrupt_in_a_switch_all_others_are_switched(log, client, contexts):
+    class Interrupted(Recorded):
+        def pause(self):
+            super(Interrupted, self).pause()
+            raise KeyboardInterrupt()
+
+    @asynq.asynq()
+    def inside(name):
+        entered = [Interrupted(log, name * (i + 1)) for i in range(contexts)]
+        for context in entered:
+            context.__enter__()
+        yield client.get(name)
+
+    @asynq.asynq()
+    def root():
+        yield [inside.asynq(name) for name in "ab"]
+
+    with pytest.raises(KeyboardInterrupt):
+        root()
+    names = ["a", "aa"][:contexts]
+    assert log == ["+" + name for name in names] + ["-" + name for name in reversed(names)]
+
+
+def test_a_context_left_in_a_synchronous_call_is_not_resumed_again(log, client):
+    context = Recorded(log, "c")
+
+    @asynq.asynq()
+    def leave():
+        with Recorded(log, "inner"):
+            context.__exit__(None, None, None)
+            yield client.get(1)
+
+    @asynq.asynq()
+    def enter():
+        with Recorded(log, "outer"):
+            context.__enter__()
+            leave()
+            yield client.get(2)
+
+    enter()
+    assert log == (
+        ["+outer", "+c", "+inner", "-c", "-inner", "flush", "+inner", "-inner"]
+        + ["-outer", "flush", "+outer", "-outer"]
+    )
+
+
+def test_contexts_that_are_left_in_another_order_do_not_pile_up(log):
+    @asynq.asynq()
+    def hand_over():
+        former = Recorded(log, "c")
+        former.__enter__()
+        for _ in range(20):
+            context = Recorded(log, "c")
+            context.__enter__()
+            former.__exit__(None, None, None)
+            former = context
+            scope, scopes = get_scheduler().scope, 0
+            while scope is not None:
+                scope, scopes = scope.parent, scopes + 1
+            assert scopes == 1
+        yield None
+
+    hand_over()
+
+
+def test_a_future_that_enters_a_context_leaves_those_of_the_caller_alone(log, client):
+    def compute():
+        with Recorded(log, "lazy"):
+            return 1
+
+    @asynq.asynq()
+    def inner():
+        with Recorded(log, "inner"):
+            yield Future(compute)
+
+    @asynq.asynq()
+    def outer():
+        inner()
+        yield client.get(1)
+        with Recorded(log, "outer"):
+            inner()
+            yield client.get(2)
+        assert get_active_task()._contexts == {}
+
+    outer()
+    inner_log = ["+inner", "+lazy", "-lazy", "-inner"]
+    assert log == (
+        inner_log + ["flush", "+outer"] + inner_log + ["-outer", "flush", "+outer", "-outer"]
+    )
+
+
+def test_a_task_that_loses_a_waiter_while_it_runs_enters_its_contexts_below_the_other(log, client):
+    @asynq.asynq()
+    def wait(name, task):
+        with Recorded(log, name):
+            yield task
+
+    @asynq.asynq()
+    def inside(waiters):
+        yield client.get("a")
+        waiters[0].set_error(ValueError("killed"))
+        with Recorded(log, "own"):
+            yield client.get("b")
+
+    @asynq.asynq()
+    def shared(waiters):
+        yield inside.asynq(waiters)
+
+    @asynq.asynq()
+    def root():
+        waiters = []
+        task = shared.asynq(waiters)
+        waiters.extend([wait.asynq("p", task), wait.asynq("q", task)])
+        try:
+            yield waiters
+        except ValueError:
+            log.append("caught")
+
+    root()
+    assert log[: log.index("flush")] == ["+p", "-p", "+q", "-q"]
+    assert log[log.index("flush") + 1 :] == (
+        ["+p", "-p", "+q", "+own", "-own", "-q", "flush"]
+        + ["+q", "+own", "-own", "-q", "caught"]
+    )
+
+
 def test_an_error_of_pause_on_leaving_is_raised_in_the_body(log):
     @asynq.asynq()
     def inside():
