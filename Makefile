@@ -13,10 +13,10 @@ OR_SAY = || { echo 'make: pip cannot install this. Does it reach the network?' >
 # A virtual environment belongs to the Python that made it: another PYTHON makes another one.
 MADE = $(VENV)/made-by-$(subst /,-,$(PYTHON))
 
-.PHONY: help demo test size check clean
+.PHONY: help demo test size check bench bench-quick clean
 
 help:  ## print this list
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1: \2/p' Makefile
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1: \2/p' Makefile
 	@echo 'Variables: PYTHON=$(PYTHON), and ARGS for the program or for pytest'
 
 demo: $(VENV)/installed  ## find the authors of this repository (ARGS='--repo DIR' or '--csv FILE')
@@ -32,10 +32,16 @@ check: $(VENV)/installed-for-check  ## run the tests with their coverage, and th
 	@$(RUN) -m pytest --cov=asynq --cov-branch --cov-fail-under=97 $(ARGS)
 	@$(RUN) -m ruff check --select E,F,W --line-length 100 asynq tests examples benchmarks
 
+bench: $(VENV)/installed  ## compare with the original and with asyncio (6 minutes)
+	@$(RUN) benchmarks/compare.py --environments $(VENV)/peers $(ARGS)
+
+bench-quick: $(VENV)/installed  ## the same, less exactly, in a minute
+	@$(RUN) benchmarks/compare.py --environments $(VENV)/peers --quick $(ARGS)
+
 clean:  ## remove all that the other targets have made
 	rm -rf $(VENV) .coverage .hypothesis .pytest_cache .ruff_cache asynq.egg-info build dist
-	find asynq tests examples -name '*.pyc' -exec rm -f {} +
-	find asynq tests examples -name __pycache__ -prune -exec rm -rf {} +
+	find asynq benchmarks tests examples -name '*.pyc' -exec rm -f {} +
+	find asynq benchmarks tests examples -name __pycache__ -prune -exec rm -rf {} +
 
 # Debian's python3 comes without ensurepip, which venv needs: it is in a package of its own, which
 # root can install. virtualenv brings its own pip, and is the only one for Python 2.
