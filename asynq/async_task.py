@@ -321,6 +321,9 @@ class AsyncTask(FutureBase):
             if isinstance(error, INTERRUPTS):
                 raise error
             return None  # somebody has set the value or error meanwhile
+        # The first entry is the loop's; what was raised in a child is clean already.
+        traceback = caught_traceback(error).tb_next
+        clean = getattr(error, "_traceback", None)
         if isinstance(error, (GeneratorExit, StopIteration)):
             if isinstance(error, AsyncTaskResult):
                 return self._finish(error.result)
@@ -328,9 +331,7 @@ class AsyncTask(FutureBase):
                 error = _stop_iteration_escaped(error)
             elif not isinstance(error, AsyncTaskCancelledError):
                 return self._finish(None)
-        # What it was raised with in a child is clean already.
-        clean = getattr(error, "_traceback", None)
-        return self._fail(error, user_traceback(caught_traceback(error), clean))
+        return self._fail(error, user_traceback(traceback, clean))
 
     def _fail(self, error, traceback):
         self._traceback = traceback
@@ -798,16 +799,17 @@ class _FailedTask(object):
 
     """
 
-    __slots__ = ("_ref", "_traceback", "fn", "args", "kwargs", "iteration_index")
+    __slots__ = ("_ref", "_traceback", "fn", "args", "_kwargs", "iteration_index")
 
     creator = None
+    kwargs = AsyncTask.kwargs
 
     def __init__(self, task, traceback):
         self._ref = task._ref or task._make_ref()
         self._traceback = traceback
         self.fn = task.fn
         self.args = task.args
-        self.kwargs = task.kwargs
+        self._kwargs = task._kwargs
         self.iteration_index = task._yields + 1
 
     def is_computed(self):

@@ -25,6 +25,7 @@ import inspect
 import sys
 
 import qcore.decorators
+import six
 from qcore import inspection
 
 from . import async_task, futures
@@ -206,7 +207,7 @@ class AsyncDecoratorBinder(_Bound):
         if self.instance is not None:
             args = (self.instance,) + args
         decorator = self.decorator
-        if type(decorator).__call__ is _call:
+        if six.get_unbound_function(type(decorator).__call__) is run:
             return decorator._begin(args, kwargs)
         # A class of the user's that defines what a synchronous call does.
         return Run(futures.ConstFuture(decorator(*args, **kwargs)))
@@ -314,7 +315,7 @@ class PureAsyncDecorator(_AsyncDecoratorBase):
         self._is_ordinary = (
             self.task_cls is async_task.AsyncTask
             and (self._makes_generator or not self.needs_wrapper)
-            and type(self)._call_pure is _call_pure
+            and six.get_unbound_function(type(self)._call_pure) is _call_pure
             and not self.kwargs
         )
 
@@ -334,15 +335,17 @@ class PureAsyncDecorator(_AsyncDecoratorBase):
         fn = self._fn
         if self._makes_generator:
             generator = fn(*args, **kwargs)
-        else:
+        elif self.needs_wrapper or self.task_cls is not async_task.AsyncTask:
             # Of a function compiled by Cython only the result tells whether it is a generator
             # function; and a class of the user's may look at the generator it is given.
             generator = _drive(fn, args, kwargs)
+        else:
+            generator = None
         return self.task_cls(generator, fn, args, kwargs, **self.kwargs)
 
 
 # How the task of a call is made if no class of the user's does it otherwise.
-_call_pure = PureAsyncDecorator._call_pure
+_call_pure = six.get_unbound_function(PureAsyncDecorator._call_pure)
 
 
 def _drive(fn, args, kwargs):
@@ -389,10 +392,6 @@ class AsyncDecorator(PureAsyncDecorator):
         return Run(self._call_pure(args, kwargs))
 
     __call__ = run
-
-
-# What a synchronous call of a decorated function does if its class has not defined it anew.
-_call = AsyncDecorator.__call__
 
 
 class _WithSyncFn(object):

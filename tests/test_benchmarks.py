@@ -14,9 +14,6 @@ import pytest
 
 from asynq.debug import options
 
-if sys.version_info < (3, 8):
-    pytest.skip("the benchmarks are written for Python 3.8", allow_module_level=True)
-
 BENCHMARKS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "benchmarks")
 
 
