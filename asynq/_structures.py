@@ -121,10 +121,13 @@ def _inner_values(structure, depth):
 
 
 def _deep_values(structure):
+    outcomes = []
     for future in leaves(structure):
         if future._failure is not None:
             return FAILED
-    return replaced(structure, lambda future: future._outcome)
+        outcomes.append(future._outcome)
+    outcomes.reverse()
+    return replaced(structure, lambda future: outcomes.pop())
 
 
 # Marks on the stack of ``replaced`` that the children of a container are done.

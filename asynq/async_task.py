@@ -397,8 +397,9 @@ class AsyncTask(FutureBase):
     def _enlist(self, waiter):
         waiters = self._waiters
         if self._pending != FRESH:
-            if waiters.__class__ is list and waiters[-1] is waiter:
-                waiters.append(waiter)  # it has this task many times in one yield
+            last = waiters[-1] if waiters.__class__ is list else waiters
+            if last is waiter:
+                self._add_waiter(waiter)  # it has this task several times in one yield
                 return
             self._check_thread(waiter._run)
             self._add_waiter(waiter)
@@ -533,16 +534,16 @@ class AsyncTask(FutureBase):
         scheduler = _state.current
         active, scope = scheduler.active_task, scheduler.scope
         try:
-            scheduler.active_task = self
             scheduler.switch(self._scope_above())
+            scheduler.active_task = self
             body.close()
         except INTERRUPTS:
             raise
         except BaseException:
             pass  # as for a generator that is garbage: the task has its error already
         finally:
-            scheduler.switch(scope)
             scheduler.active_task = active
+            scheduler.switch(scope)
 
     # Contexts
 

@@ -33,11 +33,17 @@ class ContextScope(object):
     def move(self, task, parent):
         """Hang the scopes of ``task`` under another one, if this is one; tell whether it is.
 
-        While they are active they stay where they are: the new place is somewhere below.
+        While they are active they stay where they are: the new place is somewhere below. So they do
+        if it is below them otherwise: tasks that wait in a circle must not make one of scopes.
 
         """
         if self.task is not task._ref:
             return False
+        scope = parent
+        while scope is not None:
+            if scope.task is self.task:
+                return True
+            scope = scope.parent
         scope = self
         while scope.parent is not None and scope.parent.task is self.task:
             scope = scope.parent

@@ -119,6 +119,8 @@ def run(source, *args, **kwargs):
     finally:
         # An error's traceback holds this frame: it must not lead to what holds the error.
         current = body = value = yielded = ready = source = args = kwargs = None
+        scheduler.active_task = run.caller
+        scheduler.current_run = run.outer
         run.end()
     return run.outcome()
 
@@ -243,8 +245,6 @@ class Run(object):
         """Leave everything as it was before the run."""
         scheduler = self.scheduler
         outer = self.outer
-        scheduler.active_task = self.caller
-        scheduler.current_run = outer
         if scheduler.scope is not self._scope:
             scheduler.switch(self._scope)
         if outer is None:

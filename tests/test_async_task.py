@@ -787,3 +787,23 @@ def test_values_errors_and_mistakes_are_found_however_deep_they_are_nested(depth
         give_back([load.asynq(client, "a"), nested(5)])
     assert "Cannot unwrap an object of type '%s'" % int in str(info.value)
     assert client.requests == [["a"]]
+
+
+@pytest.mark.parametrize("depth", [0, 1, 12])
+def test_a_value_method_of_the_users_own_is_called_in_the_order_of_the_structure(depth):
+    class Own(FutureBase):
+        def _compute(self):
+            self.set_value(1)
+
+        def value(self):
+            super(Own, self).value()
+            raise KeyError("own")
+
+    for structure, error_cls in (
+        ([Own(), ErrorFuture(ValueError())], KeyError),
+        ([ErrorFuture(ValueError()), Own()], ValueError),
+    ):
+        for _ in range(depth):
+            structure = [structure]
+        with pytest.raises(error_cls):
+            give_back(structure)

@@ -895,3 +895,33 @@ def test_where_no_context_is_used_no_scope_is_made(client):
 
     child()
     assert scopes == [None]
+
+
+def test_tasks_that_wait_in_a_circle_inside_of_contexts_that_refuse_come_to_an_end():
+    class RefusesItsSecondPause(AsyncContext):
+        pauses = 0
+
+        def resume(self):
+            pass
+
+        def pause(self):
+            self.pauses += 1
+            if self.pauses == 2:
+                raise ValueError("refused")
+
+    shared = []
+
+    @asynq.asynq()
+    def inside():
+        with RefusesItsSecondPause():
+            yield shared
+
+    @asynq.asynq()
+    def outside():
+        yield inside.asynq(), inside.asynq()
+
+    shared.append(outside.asynq())
+    with pytest.raises(ValueError, match="refused"):
+        outside()
+    assert get_active_task() is None
+    assert asynq.get_scheduler().scope is None

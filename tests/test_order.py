@@ -391,3 +391,20 @@ def test_the_active_task_is_the_one_whose_body_runs():
     outer()
     assert seen == [True] * 6
     assert get_active_task() is None
+
+
+def test_a_task_goes_on_where_its_place_is_also_if_it_was_yielded_again_after_others():
+    p = Program()
+    first = p.leaf.asynq("a")
+
+    @asynq.asynq()
+    def flushing():
+        p.log.append("flushes")
+        p.leaf("b")
+
+    @asynq.asynq()
+    def root():
+        yield [first, flushing.asynq(), first, p.unblocked.asynq("c")]
+
+    root()
+    assert p.log == ["a", "flushes", "b", "b again", "c", "a again"]
