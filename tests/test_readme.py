@@ -83,4 +83,12 @@ def test_the_program_prints_what_is_written_beside_its_print(main, capsys):
 
 def test_all_code_blocks_are_of_python():
     directives = [line for line in readme_lines() if re.match(r"\s*\.\. .*::", line)]
-    assert directives == [".. code-block:: python"] * len(BLOCKS)
+    others = [line for line in directives if not line.startswith(".. image:: ")]
+    assert others == [".. code-block:: python"] * len(BLOCKS)
+
+
+def test_the_pictures_are_there():
+    pictures = [line.split()[-1] for line in readme_lines() if line.startswith(".. image:: ")]
+    assert pictures
+    for picture in pictures:
+        assert os.path.exists(os.path.join(os.path.dirname(README), picture))
