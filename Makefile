@@ -32,7 +32,7 @@ check: $(VENV)/installed-for-check  ## run the tests with their coverage, and th
 	@$(RUN) -m pytest --cov=asynq --cov-branch --cov-fail-under=97 $(ARGS)
 	@$(RUN) -m ruff check --select E,F,W --line-length 100 asynq tests examples benchmarks
 
-bench: $(VENV)/installed  ## compare with the original and with asyncio (7 minutes)
+bench: $(VENV)/installed  ## compare with the original and with asyncio (5 minutes)
 	@$(RUN) benchmarks/compare.py --environments $(VENV)/peers $(ARGS)
 
 bench-quick: $(VENV)/installed  ## the same, less exactly, in a minute
