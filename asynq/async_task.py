@@ -701,17 +701,17 @@ class AsyncTask(FutureBase):
             write("No dependencies.", indent + 1)
 
 
-def make_task(source, *args, **kwargs):
+def make_task(self, *args, **kwargs):
     """Return a task of the value."""
-    if not source._is_ordinary:
-        return source._call_pure(args, kwargs)
+    if not self._is_ordinary:
+        return self._call_pure(args, kwargs)
     # What AsyncTask(...) does, without the calls that this takes. Child tasks take 1.06 times as
     # long with them (benchmarks/workloads.py).
     task = _new(AsyncTask)
-    task.fn = fn = source._fn
+    task.fn = fn = self._fn
     task.args = args
     task._kwargs = kwargs or None
-    if source._makes_generator:
+    if self._makes_generator:
         task._body = fn(*args, **kwargs) if kwargs else fn(*args)
     else:
         task._body = None

@@ -53,15 +53,16 @@ class NO_CONTEXT(object):
     pause = resume = staticmethod(lambda: None)
 
 
-def run(source, *args, **kwargs):
-    """Run the task that ``source`` begins, and return its value or raise its error.
+def run(self, *args, **kwargs):
+    """Run the task that ``self`` begins, and return its value or raise its error.
 
     This function is itself the ``__call__`` of decorated functions and the ``_compute`` of tasks:
     between a synchronous call and the body there is no other frame of Python, so that such calls
-    can be nested as deeply as possible (test_depth.py).
+    can be nested as deeply as possible (test_depth.py). As in any method, ``self`` is the one name
+    that a keyword argument can't have.
 
     """
-    run = source._begin(args, kwargs)
+    run = self._begin(args, kwargs)
     scheduler = run.scheduler
     ready = run.ready
     try:
@@ -118,7 +119,7 @@ def run(source, *args, **kwargs):
         reraise(error, run.abort(error))
     finally:
         # An error's traceback holds this frame: it must not lead to what holds the error.
-        current = body = value = yielded = ready = source = args = kwargs = None
+        current = body = value = yielded = ready = self = args = kwargs = None
         scheduler.active_task = run.caller
         scheduler.current_run = run.outer
         run.end()

@@ -770,3 +770,22 @@ def test_the_spelling_of_the_first_version_works():
     wait_for = getattr(asynq, "await")
     assert getattr(asynq.utils, "await") is wait_for
     assert wait_for(generator.asynq(1)) == 3
+
+
+def test_keyword_arguments_can_have_any_name_but_self():
+    names = ["source", "task", "fn", "args", "kwargs", "instance", "run", "decorator", "cls"]
+
+    def body(**kwargs):
+        return sorted(kwargs)
+
+    def generator(**kwargs):
+        yield None
+        result(sorted(kwargs))
+
+    class Owner(object):
+        method = asynq.asynq()(lambda self, **kwargs: sorted(kwargs))
+
+    for function in (asynq.asynq()(body), asynq.asynq()(generator), Owner().method):
+        given = dict.fromkeys(names)
+        assert function(**given) == sorted(names)
+        assert function.asynq(**given).value() == sorted(names)
