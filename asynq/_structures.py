@@ -95,11 +95,13 @@ def values_of(structure, depth=0):
         values = {}
         for key, item in structure.items():
             if isinstance(item, FutureBase):
-                item = item._outcome if item._failure is None else FAILED
+                if item._failure is not None:
+                    return FAILED
+                item = item._outcome
             elif item is not None:
                 item = _inner_values(item, depth)
-            if item is FAILED:
-                return FAILED
+                if item is FAILED:
+                    return FAILED
             values[key] = item
         return values
     if cls is not list and cls is not tuple:
@@ -107,11 +109,13 @@ def values_of(structure, depth=0):
     values = []
     for item in structure:
         if isinstance(item, FutureBase):
-            item = item._outcome if item._failure is None else FAILED
+            if item._failure is not None:
+                return FAILED
+            item = item._outcome
         elif item is not None:
             item = _inner_values(item, depth)
-        if item is FAILED:
-            return FAILED
+            if item is FAILED:
+                return FAILED
         values.append(item)
     return values if cls is list else tuple(values)
 

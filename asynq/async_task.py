@@ -249,22 +249,24 @@ class AsyncTask(FutureBase):
         waiting = []
         if not find_waiting(structure, waiting):
             waiting = self._waiting_leaves()
-        if not waiting:
-            return self._values()
+        pending = len(waiting)
         ready = self._run.ready
         mark = len(ready)
-        refused = 0
         for future in waiting:
             try:
                 future._enlist(self)
             except CANNOT_WAIT as error:
                 self._let_stand_for(future, error)
-                refused += 1
+                pending -= 1
         if len(ready) - mark > 1:
             # The stack's top is run next, and that is to be the first child.
             ready[mark:] = ready[: mark - 1 if mark else None : -1]
-        self._pending = len(waiting) - refused
-        return BLOCKED if self._pending else self._values()
+        if pending:
+            self._pending = pending
+            return BLOCKED
+        yielded = self._yielded
+        # An error may stand for the whole structure.
+        return FAILED if isinstance(yielded, FutureBase) else self._values(yielded)
 
     def _waiting_leaves(self):
         """The same for an unusual structure: what is wrong in it gets errors put in its place."""
@@ -278,13 +280,10 @@ class AsyncTask(FutureBase):
             futures = leaves(self._yielded)
         return [future for future in futures if future._value is _none]
 
-    def _values(self):
+    def _values(self, structure):
         """The values for the structure that was yielded, or FAILED."""
-        yielded = self._yielded
-        if isinstance(yielded, FutureBase):
-            return FAILED  # an error stands for the whole structure
         try:
-            values = values_of(yielded)
+            values = values_of(structure)
         except BaseException as error:
             # By a ``value()`` of the user's own.
             self._yielded = ErrorFuture(error)
@@ -297,7 +296,7 @@ class AsyncTask(FutureBase):
         """What the body gets for what it has waited for; FAILED if it gets an error."""
         yielded = self._yielded
         if not isinstance(yielded, FutureBase):
-            return self._values()
+            return self._values(yielded)
         if yielded._failure is None:
             self._yielded = None
             try:

@@ -807,3 +807,20 @@ def test_a_value_method_of_the_users_own_is_called_in_the_order_of_the_structure
             structure = [structure]
         with pytest.raises(error_cls):
             give_back(structure)
+
+
+def test_a_task_is_still_running_when_it_may_wait_for_nothing_that_it_has_yielded(monkeypatch):
+    @asynq.asynq()
+    def child():
+        yield none_future
+
+    @asynq.asynq()
+    def root():
+        try:
+            yield [child.asynq(), child.asynq()]
+        except RuntimeError:
+            task = get_active_task()
+            result((task.running, task.is_blocked()))
+
+    monkeypatch.setattr(options, "MAX_TASK_STACK_SIZE", 1)
+    assert root() == (True, False)
