@@ -89,17 +89,15 @@ else:
 
     def to_throw(error, traceback):
         """The arguments of ``generator.throw`` for raising ``error`` with ``traceback``."""
-        if isinstance(error, BaseException):
-            error.with_traceback(traceback)
+        set_traceback(error, traceback)
         return (error,)
 
     # For an error that is being handled, and so is one.
     caught_traceback = operator.attrgetter("__traceback__")
     set_caught_traceback = BaseException.with_traceback
 
-    def stop_value(stop):
-        """What the generator returned whose end ``stop``, a StopIteration, reports."""
-        return stop.value
+    # What the generator returned whose end a StopIteration reports.
+    stop_value = operator.attrgetter("value")
 
     get_argspec = inspect.getfullargspec
 
@@ -118,7 +116,6 @@ def reraise(error, traceback):
         del error, traceback
 
 
-# Where a function looks for signals before it does anything; there is no such place before 3.11.
 def monotonic_utime():
     """Microseconds of a clock that never goes back (on Python 2, of the wall clock)."""
     return int(_seconds() * 1000000)

@@ -1,7 +1,5 @@
 """Contexts that are active only while the task that entered them, or what it waits for, runs."""
 
-import weakref
-
 from ._debug import safe_str, watch
 from .futures import INTERRUPTS, _none
 from .scheduler import NO_CONTEXT, RUNNING, AsyncTaskError, _state, get_active_task
@@ -111,9 +109,7 @@ def _enter(context):
         if task is scheduler.current_run.caller:
             return _no_task  # what runs is a future's own code, not the task's body
         scheduler.switch(task._scope)  # a waiter has gone, and its contexts with it
-    reference = task._ref
-    if reference is None:
-        reference = task._ref = weakref.ref(task)
+    reference = task._ref or task._make_ref()
     # Without an __init__, which would cost a call at each entering.
     scope = ContextScope()
     scope.parent = scheduler.scope

@@ -24,7 +24,6 @@ nothing is ready. When there is nothing there either, :meth:`Run.idle` decides.
 import threading
 
 import qcore
-import six
 
 from . import _knots
 from ._compat import get_traceback, reraise, stop_value, user_traceback
@@ -112,7 +111,7 @@ def run(self, *args, **kwargs):
                             break
                     break
                 except StopIteration as stop:
-                    current = current._finish(stop.value if six.PY3 else stop_value(stop))
+                    current = current._finish(stop_value(stop))
                 except BaseException as error:
                     current = current._stop(error)
     except BaseException as error:

@@ -65,9 +65,8 @@ def afilter(function, sequence):
     :param function: None means the elements themselves.
 
     """
-    items = list(sequence)
-    answers = items if function is None else (yield [function.asynq(item) for item in items])
-    result([item for item, answer in zip(items, answers) if answer])
+    matching, _ = yield asift.asynq(function, sequence)
+    result(matching)
 
 
 @asynq()
@@ -77,9 +76,8 @@ def afilterfalse(function, sequence):
     :param function: None means the elements themselves.
 
     """
-    items = list(sequence)
-    answers = items if function is None else (yield [function.asynq(item) for item in items])
-    result([item for item, answer in zip(items, answers) if not answer])
+    _, other = yield asift.asynq(function, sequence)
+    result(other)
 
 
 @asynq()
@@ -251,8 +249,7 @@ class _CachedFunction(AsyncDecorator):
         place = self._place(args, kwargs)
         value = self._find(place)
         if value is miss:
-            body = self._compute(place, args, kwargs)
-            return AsyncTask(body, self._original_fn, args, kwargs)
+            return self._task(place, args, kwargs)
         task = AsyncTask(None, self._original_fn, args, kwargs)
         task.set_value(value)
         return task
@@ -260,10 +257,11 @@ class _CachedFunction(AsyncDecorator):
     def __call__(self, *args, **kwargs):
         place = self._place(args, kwargs)
         value = self._find(place)
-        if value is miss:
-            body = self._compute(place, args, kwargs)
-            return AsyncTask(body, self._original_fn, args, kwargs).value()
-        return value
+        return self._task(place, args, kwargs).value() if value is miss else value
+
+    def _task(self, place, args, kwargs):
+        """The task of a call whose value is not there."""
+        return AsyncTask(self._compute(place, args, kwargs), self._original_fn, args, kwargs)
 
     def _compute(self, place, args, kwargs):
         # The body of a task. Who asks for a value that is under way, waits for the same one.
