@@ -143,14 +143,18 @@ def fix_classmethods(frame):
     """
     if _CLASSMETHODS_CHAIN or six.PY2:
         return
-    # A few frames up, because other decorators may have called ours.
+    # A few frames up, because other decorators may have called ours. Those of functions are not
+    # asked for ``f_locals``: that is a dict which would keep what the function lets go of.
     for _ in range(5):
-        if frame is None or frame.f_locals is frame.f_globals:
+        if frame is None:
             return
-        namespace = frame.f_locals
-        if "__module__" in namespace and "__qualname__" in namespace:
-            namespace.setdefault(_MARK, _ClassmethodFixer())
-            return
+        if not frame.f_code.co_flags & inspect.CO_OPTIMIZED:
+            namespace = frame.f_locals
+            if namespace is frame.f_globals:
+                return
+            if "__module__" in namespace and "__qualname__" in namespace:
+                namespace.setdefault(_MARK, _ClassmethodFixer())
+                return
         frame = frame.f_back
 
 

@@ -351,7 +351,7 @@ class _Computation(object):
             if future._value is _none:
                 future.set_error(error)
         finally:
-            del self, future, waiter  # as in FutureBase.value
+            self = future = waiter = error = None  # noqa: F841 (as in Future._compute)
         # Like the parent of a task, they go on at once.
         for waiter in reversed(waiters):
             if waiter is not None and waiter._pending == 0 and waiter._run is run:
@@ -384,7 +384,7 @@ class Future(FutureBase):
                 raise
             self.set_value(value)
         finally:
-            del self  # as in value()
+            self = error = None  # noqa: F841 (as in value(); Python 2 keeps ``error``)
 
 
 class ConstFuture(FutureBase):

@@ -119,6 +119,7 @@ def run(self, *args, **kwargs):
     finally:
         # An error's traceback holds this frame: it must not lead to what holds the error.
         current = body = value = yielded = ready = self = args = kwargs = None
+        error = stop = None  # noqa: F841 (Python 2 keeps them)
         scheduler.active_task = run.caller
         scheduler.current_run = run.outer
         run.end()

@@ -2,7 +2,12 @@
 
 import sys
 
+try:
+    import tracemalloc
+except ImportError:  # on Python 2 and PyPy
+    tracemalloc = None
+
 collect_ignore = []
-if sys.version_info < (3, 8):
-    # The benchmarks are written for Python 3.8.
+if sys.version_info < (3, 8) or tracemalloc is None:
+    # The benchmarks are written for Python 3.8, and measure what tracemalloc traces.
     collect_ignore.append("test_benchmarks.py")

@@ -1,6 +1,22 @@
 """What the tests share: batches that record what was sent, contexts that record what is active."""
 
+import gc
+import sys
+
+import pytest
+
 import asynq
+
+counts_references = pytest.mark.skipif(
+    not hasattr(sys, "getrefcount"), reason="this Python does not count references"
+)
+
+
+def collect_garbage():
+    """Have everything gone that nobody holds; PyPy needs a few rounds for its finalizers."""
+    for _ in range(3):
+        gc.collect()
+
 
 
 class Client(object):

@@ -22,7 +22,7 @@ from asynq import (
 from asynq.async_task import extract_futures, unwrap
 from asynq.debug import options
 
-from .helpers import Client, Item
+from .helpers import Client, Item, collect_garbage
 
 
 @asynq.asynq()
@@ -68,7 +68,7 @@ def test_dicts_are_batched():
         result((yield {key: load.asynq(client, key) for key in "abc"}))
 
     assert root() == {key: ("client", key) for key in "abc"}
-    assert client.requests == [list("abc")]
+    assert client.requests == [list({key: None for key in "abc"})]
 
 
 class SubList(list):
@@ -310,6 +310,7 @@ def test_the_error_names_its_task_while_that_lives_and_its_call_afterwards():
     assert error._task.is_computed()
     assert error._task.value == task.value
     del task
+    collect_garbage()
     assert str(error._task).startswith("@asynq tests.test_async_task.fail(1)")
     assert error._task.is_computed() and error._task.iteration_index == 1
     assert error._task.creator is None

@@ -13,7 +13,7 @@ from asynq import (
     take_first,
 )
 
-from .helpers import Client
+from .helpers import Client, collect_garbage, counts_references
 
 
 @pytest.fixture
@@ -233,7 +233,7 @@ def test_dropping_the_future_of_an_element_throws_nothing_into_the_body(client):
         assert seen == []
 
     abandon_an_element()
-    gc.collect()
+    collect_garbage()
     assert seen == [GeneratorExit]
 
 
@@ -249,6 +249,7 @@ def test_generators_and_values_have_a_repr(names):
     assert Value(1).value == 1
 
 
+@counts_references
 def test_a_finished_generator_leaves_no_cycles(names):
     generator = names([1])
     list_of_generator(generator)

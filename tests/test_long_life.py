@@ -12,9 +12,9 @@ import sys
 
 import pytest
 
-pytestmark = pytest.mark.skipif(
-    not hasattr(sys, "getrefcount"), reason="this Python does not count references"
-)
+from .helpers import counts_references
+
+pytestmark = counts_references
 
 REQUESTS = 1000000 if os.environ.get("ASYNQ_FULL_SIZE") else 20000
 

@@ -41,7 +41,7 @@ def test_children_start_depth_first_in_the_order_in_which_they_were_yielded():
     def root():
         yield [
             p.parent.asynq("a", p.unblocked.asynq("b"), p.leaf.asynq("c")),
-            (p.unblocked.asynq("d"), {"x": p.leaf.asynq("e"), "y": p.unblocked.asynq("f")}),
+            (p.unblocked.asynq("d"), {1: p.leaf.asynq("e"), 2: p.unblocked.asynq("f")}),
             p.unblocked.asynq("g"),
         ]
 

@@ -9,13 +9,9 @@ look, at each step and each flush, whether the library keeps its rules.
 import collections
 import functools
 import gc
-import sys
 import weakref
 
 import pytest
-
-if sys.version_info[0] < 3:
-    pytest.skip("the generator of examples needs Python 3", allow_module_level=True)
 
 pytest.importorskip("hypothesis")
 
@@ -25,7 +21,7 @@ import asynq  # noqa: E402
 from asynq import AsyncContext, AsyncScopedValue, result  # noqa: E402
 from asynq import ConstFuture, ErrorFuture, Future, get_active_task, get_scheduler  # noqa: E402
 
-from .helpers import Client  # noqa: E402
+from .helpers import Client, counts_references  # noqa: E402
 
 
 def examples(number):
@@ -470,9 +466,7 @@ def test_the_same_program_has_the_same_schedule(steps, priorities):
     assert first.log == second.log
 
 
-@pytest.mark.skipif(
-    not hasattr(sys, "getrefcount"), reason="this Python does not count references"
-)
+@counts_references
 @examples(120)
 @given(programs(2, shared=True), SHARED, PRIORITIES)
 def test_a_run_leaves_no_future_to_the_cyclic_collector(steps, shared, priorities):

@@ -38,7 +38,7 @@ from asynq.tools import (
     deduplicate,
 )
 
-from .helpers import Client, Recorded
+from .helpers import Client, Recorded, collect_garbage, counts_references
 
 
 @pytest.fixture
@@ -280,7 +280,7 @@ def test_a_cached_method_forgets_an_instance_that_is_gone(client):
     assert list(values.values()) == [("client", (1, 0))]
     key = id(owner)
     del owner
-    gc.collect()
+    collect_garbage()
     assert key not in cache
 
 
@@ -918,6 +918,7 @@ def test_a_keygetter_says_which_calls_are_equal(client):
     assert shared.keygetter((5,), {}) == 5
 
 
+@counts_references
 @pytest.mark.parametrize("decorator", [deduplicate, alru_cache, alazy_constant])
 def test_an_error_of_a_synchronous_call_leaves_no_cycle(decorator):
     @decorator()
