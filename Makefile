@@ -9,11 +9,13 @@ RUN = $(VENV)/bin/python
 # Twice quiet, because newer versions of setuptools have much to say of what needs no action; then
 # pip hides too that it does not reach the network.
 INSTALL = $(RUN) -m pip install --quiet --quiet --disable-pip-version-check
+# pyenv hides all Pythons but those that are selected.
+TOX = PYENV_VERSION=$$(pyenv versions --bare 2>/dev/null | paste -s -d : -) $(RUN) -m tox
 OR_SAY = || { echo 'make: pip cannot install this. Does it reach the network?' >&2; exit 1; }
 # A virtual environment belongs to the Python that made it: another PYTHON makes another one.
 MADE = $(VENV)/made-by-$(subst /,-,$(PYTHON))
 
-.PHONY: help demo test size check bench bench-quick clean
+.PHONY: help demo test test-all size check bench bench-quick dist clean
 
 help:  ## print this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1: \2/p' Makefile
@@ -25,12 +27,16 @@ demo: $(VENV)/installed  ## find the authors of this repository (ARGS='--repo DI
 test: $(VENV)/installed-for-test  ## run the tests
 	@$(RUN) -m pytest $(ARGS)
 
+test-all: $(VENV)/installed-for-tox  ## run the tests on each Python of tox.ini that is here
+	@$(TOX) run-parallel --parallel auto --parallel-no-spinner $(ARGS)
+
 size: $(VENV)/installed-for-test  ## run the tests of size and of long life in full (5 minutes)
 	@ASYNQ_FULL_SIZE=1 $(RUN) -m pytest tests/test_size.py tests/test_long_life.py $(ARGS)
 
 check: $(VENV)/installed-for-check  ## run the tests with their coverage, and the linter
 	@$(RUN) -m pytest --cov=asynq --cov-branch --cov-fail-under=97 $(ARGS)
-	@$(RUN) -m ruff check --select E,F,W --line-length 100 asynq tests examples benchmarks
+	@$(RUN) -m ruff check --select E,F,W --line-length 100 --exclude test_async_spelling.py \
+	    asynq tests examples benchmarks
 
 bench: $(VENV)/installed  ## compare with the original and with asyncio (5 minutes)
 	@$(RUN) benchmarks/compare.py --environments $(VENV)/peers $(ARGS)
@@ -38,8 +44,15 @@ bench: $(VENV)/installed  ## compare with the original and with asyncio (5 minut
 bench-quick: $(VENV)/installed  ## the same, less exactly, in a minute
 	@$(RUN) benchmarks/compare.py --environments $(VENV)/peers --quick $(ARGS)
 
+dist: $(VENV)/installed-for-dist  ## build the packages in dist, and try the wheel on 3 Pythons
+	@rm -rf dist
+	@$(RUN) -m check_manifest --ignore '.ci/*'
+	@$(RUN) -m build --outdir dist .
+	@$(RUN) -m twine check --strict dist/*
+	@$(TOX) run --installpkg dist/asynq-*.whl -e wheel-py27,wheel-py36,wheel-py313 $(ARGS)
+
 clean:  ## remove all that the other targets have made
-	rm -rf $(VENV) .coverage .hypothesis .pytest_cache .ruff_cache asynq.egg-info build dist
+	rm -rf $(VENV) .coverage .hypothesis .pytest_cache .ruff_cache .tox asynq.egg-info build dist
 	find asynq benchmarks tests examples -name '*.pyc' -exec rm -f {} +
 	find asynq benchmarks tests examples -name __pycache__ -prune -exec rm -rf {} +
 
@@ -74,6 +87,16 @@ $(VENV)/installed-for-test: $(VENV)/installed
 	@echo 'Installing what the tests need into $(VENV)'
 	@$(INSTALL) hypothesis pygments pymemcache pytest pytest-cov 'mock; python_version < "3"' \
 	    $(OR_SAY)
+	@touch $@
+
+$(VENV)/installed-for-tox: $(MADE) Makefile
+	@echo 'Installing tox into $(VENV)'
+	@$(INSTALL) 'tox>=4' 'virtualenv<20.22' $(OR_SAY)
+	@touch $@
+
+$(VENV)/installed-for-dist: $(VENV)/installed-for-tox
+	@echo 'Installing what builds and checks the packages into $(VENV)'
+	@$(INSTALL) build check-manifest twine $(OR_SAY)
 	@touch $@
 
 $(VENV)/installed-for-check: $(VENV)/installed-for-test

@@ -4,6 +4,7 @@ import inspect
 import operator
 import sys
 import time
+import types
 
 import six
 
@@ -129,7 +130,6 @@ def qualified_name(fn):
 # Whether ``classmethod`` hands out what its function's own ``__get__`` returns (3.9 to 3.12), so
 # that ``Cls.method.asynq`` knows the class.
 _CLASSMETHODS_CHAIN = (3, 9) <= sys.version_info < (3, 13)
-_MARK = "__asynq_classmethods__"
 
 
 def fix_classmethods(frame):
@@ -138,10 +138,10 @@ def fix_classmethods(frame):
     Elsewhere ``Cls.method`` is a bound method object that hides the class from
     ``Cls.method.asynq``. Nothing is told of a class that a classmethod is put in, except objects
     that stand in the class body themselves: so one is put there, for the time until the class
-    is made. (Python 2 has no such call.)
+    is made.
 
     """
-    if _CLASSMETHODS_CHAIN or six.PY2:
+    if _CLASSMETHODS_CHAIN:
         return
     # A few frames up, because other decorators may have called ours. Those of functions are not
     # asked for ``f_locals``: that is a dict which would keep what the function lets go of.
@@ -152,17 +152,50 @@ def fix_classmethods(frame):
             namespace = frame.f_locals
             if namespace is frame.f_globals:
                 return
-            if "__module__" in namespace and "__qualname__" in namespace:
-                namespace.setdefault(_MARK, _ClassmethodFixer())
+            if "__module__" in namespace:
+                _fix_when_made(namespace, frame.f_globals)
                 return
         frame = frame.f_back
 
 
-class _ClassmethodFixer(object):
-    def __set_name__(self, owner, name):
-        delattr(owner, name)
-        for attribute, value in list(vars(owner).items()):
-            if type(value) is classmethod and hasattr(value.__func__, "is_decorator"):
-                decorated = value.__func__
-                decorated.type = classmethod
-                setattr(owner, attribute, decorated)
+def _fix_classmethods_of(owner):
+    for attribute, value in list(vars(owner).items()):
+        if type(value) is classmethod and hasattr(value.__func__, "is_decorator"):
+            decorated = value.__func__
+            decorated.type = classmethod
+            setattr(owner, attribute, decorated)
+
+
+if six.PY2:  # pragma: no cover
+
+    def _fix_when_made(namespace, module):
+        if not isinstance(namespace.get("__metaclass__"), _FixingMetaclass):
+            namespace["__metaclass__"] = _FixingMetaclass(namespace, module)
+
+    class _FixingMetaclass(object):
+        """Stands in a class body for the metaclass (zope.interface has shown that this works)."""
+
+        def __init__(self, namespace, module):
+            self.own = namespace.get("__metaclass__")
+            self.modules = module.get("__metaclass__", types.ClassType)
+
+        def __call__(self, name, bases, namespace):
+            if self.own is None:
+                del namespace["__metaclass__"]
+            else:
+                namespace["__metaclass__"] = self.own
+            # As the class statement chooses it.
+            inherited = getattr(bases[0], "__class__", type(bases[0])) if bases else self.modules
+            owner = (self.own or inherited)(name, bases, namespace)
+            _fix_classmethods_of(owner)
+            return owner
+
+else:
+
+    def _fix_when_made(namespace, module):
+        namespace.setdefault("__asynq_classmethods__", _ClassmethodFixer())
+
+    class _ClassmethodFixer(object):
+        def __set_name__(self, owner, name):
+            delattr(owner, name)
+            _fix_classmethods_of(owner)

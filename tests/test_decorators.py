@@ -5,9 +5,11 @@ import functools
 import inspect
 import pickle
 import sys
+import types
 
 import pytest
 import qcore.decorators
+import six
 
 import asynq
 from asynq import (
@@ -217,9 +219,6 @@ class Derived(Mixin, Base):
 
 METHODS = ["method", "plain_method", "proxy_method"]
 CLASSMETHODS = ["outside_classmethod", "inside_classmethod", "proxy_in_classmethod"]
-if sys.version_info < (3,):
-    # There is no way to learn which class a classmethod is put in.
-    CLASSMETHODS = CLASSMETHODS[:1]
 STATICMETHODS = ["outside_staticmethod", "inside_staticmethod"]
 
 
@@ -491,7 +490,6 @@ def test_a_class_of_the_users_defines_what_a_synchronous_call_does():
     assert owner.own.asynq(1).value() == 1
 
 
-@pytest.mark.skipif(sys.version_info < (3,), reason="classmethods tell nobody of their class")
 def test_a_decorator_of_the_users_can_stand_below_classmethod():
     def traced(fn):
         return asynq.asynq()(fn)
@@ -506,6 +504,53 @@ def test_a_decorator_of_the_users_can_stand_below_classmethod():
         pass
 
     assert Heir.method(1) == Heir.method.asynq(1).value() == (Heir, 1)
+
+
+@pytest.mark.skipif(not six.PY2, reason="elsewhere, metaclasses do not stand in class bodies")
+def test_a_classmethod_leaves_a_class_its_metaclass():
+    class Meta(type):
+        pass
+
+    class Other(Meta):
+        pass
+
+    class OldStyle:
+        @classmethod
+        @asynq.asynq()
+        def method(cls):
+            return cls
+
+    class Plain(object):
+        @classmethod
+        @asynq.asynq()
+        def method(cls):
+            return cls
+
+    class Own(Plain):
+        __metaclass__ = Meta
+
+        @classmethod
+        @asynq.asynq()
+        def method(cls):
+            return cls
+
+    class Inherited(Own):
+        @classmethod
+        @asynq.asynq()
+        def method(cls):
+            return cls
+
+    class FromBase(six.with_metaclass(Other, OldStyle, Plain)):
+        @classmethod
+        @asynq.asynq()
+        def method(cls):
+            return cls
+
+    classes = [OldStyle, Plain, Own, Inherited, FromBase]
+    assert [type(cls) for cls in classes] == [types.ClassType, type, Meta, Meta, Other]
+    assert [cls.method() for cls in classes] == classes
+    assert [cls.method.asynq().value() for cls in classes] == classes
+    assert [vars(cls).get("__metaclass__") for cls in classes] == [None, None, Meta, None, None]
 
 
 def test_lambdas_can_be_decorated():

@@ -7,7 +7,6 @@ import time
 
 import pytest
 import qcore
-import six
 
 import asynq
 from asynq import (
@@ -1020,14 +1019,7 @@ def test_methods_are_deduplicated_by_instance():
 
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(
-            "inner_class_method",
-            marks=pytest.mark.xfail(six.PY2, reason="@classmethod hides the class from .asynq"),
-        ),
-        "class_method",
-        "outer_class_method",
-    ],
+    ["inner_class_method", "class_method", "outer_class_method"],
 )
 def test_class_methods_are_deduplicated_by_class(name):
     method = getattr(Methods, name)
