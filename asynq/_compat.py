@@ -104,6 +104,13 @@ else:
 
     _seconds = time.monotonic
 
+# The ``__class_getitem__`` of classes that are generic for type checkers: ``FutureBase[int]``. It
+# is not asked for before 3.7.
+if hasattr(types, "GenericAlias"):  # 3.9
+    subscript = classmethod(types.GenericAlias)
+else:  # pragma: no cover
+    subscript = classmethod(lambda cls, parameters: cls)
+
 
 def reraise(error, traceback):
     """Raise ``error`` with exactly ``traceback`` below the frames that it passes from here on."""

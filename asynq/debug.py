@@ -185,8 +185,8 @@ def dump_error(error, tb=None):
 class AsynqStackTracebackFormatter(logging.Formatter):
     """Has a log handler print errors as :func:`format_error` does, but never in colours."""
 
-    def formatException(self, exc_info):
-        return _format_plainly(exc_info[1], exc_info[2])
+    def formatException(self, ei):
+        return _format_plainly(ei[1], ei[2])
 
 
 def extract_tb(tb, limit=None):

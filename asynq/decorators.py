@@ -29,7 +29,7 @@ import six
 from qcore import inspection
 
 from . import async_task, futures
-from ._compat import fix_classmethods, qualified_name
+from ._compat import fix_classmethods, qualified_name, subscript
 from .scheduler import Run, run
 
 __all__ = [
@@ -141,6 +141,8 @@ class _Bound(qcore.decorators.DecoratorBinder):
     # binders have no docstrings, because ``help(obj.method)`` shows the function's.
     __doc__ = property(_get_doc)
 
+    __class_getitem__ = subscript
+
     def __getattr__(self, name):
         if name in _SHOWN or name.startswith("__unittest"):
             return getattr(self.decorator, name)
@@ -238,6 +240,8 @@ class _ProxyBinder(AsyncDecoratorBinder):
 
 class _AsyncDecoratorBase(qcore.decorators.DecoratorBase):
     """What introspection, copying and pickling want to know of a decorated function."""
+
+    __class_getitem__ = subscript
 
     def __init__(self, fn):
         super(_AsyncDecoratorBase, self).__init__(fn)

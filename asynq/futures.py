@@ -13,7 +13,7 @@ import qcore
 import six
 from qcore import MarkerObject
 
-from ._compat import get_traceback, reraise, set_traceback, user_traceback
+from ._compat import get_traceback, reraise, set_traceback, subscript, user_traceback
 from ._debug import safe_repr, safe_str, stderr, watch, write
 
 __all__ = [
@@ -64,6 +64,8 @@ class FutureBase(object):
         "_on_computed",
         "__weakref__",
     )
+
+    __class_getitem__ = subscript
 
     def __init__(self):
         self._value = _none

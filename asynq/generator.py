@@ -19,6 +19,7 @@ import itertools
 
 from qcore import MarkerObject
 
+from ._compat import subscript
 from .decorators import async_proxy, asynq
 from .futures import ConstFuture
 from .utils import result
@@ -33,6 +34,8 @@ END_OF_GENERATOR = MarkerObject("end of generator")
 
 class Value(object):
     """What an async generator yields as an element, in contrast to what it waits for."""
+
+    __class_getitem__ = subscript
 
     def __init__(self, value):
         self.value = value
@@ -79,6 +82,8 @@ def take_first(generator, n):
 
 class _AsyncGenerator(object):
     """An iterator over futures of the elements."""
+
+    __class_getitem__ = subscript
 
     def __init__(self, generator):
         self.generator = generator

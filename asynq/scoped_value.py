@@ -1,5 +1,6 @@
 """Values that can be overridden for the time that a task runs."""
 
+from ._compat import subscript
 from .contexts import AsyncContext
 
 __all__ = ["AsyncScopedValue", "async_override"]
@@ -24,6 +25,8 @@ class AsyncScopedValue(object):
                 return (yield render.asynq(page))
 
     """
+
+    __class_getitem__ = subscript
 
     def __init__(self, default):
         self._value = default
