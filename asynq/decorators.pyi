@@ -1,4 +1,5 @@
 from collections.abc import Callable, Generator
+from types import GenericAlias
 from typing import Any, Generic, Literal, NoReturn, Protocol, overload, type_check_only
 
 from qcore.decorators import DecoratorBase, DecoratorBinder
@@ -64,7 +65,7 @@ def is_async_fn(fn: object) -> bool: ...
 @overload
 def get_async_fn(fn: _HasAsynq[_P, _R], wrap_if_none: bool = False) -> Callable[_P, _R]: ...
 @overload
-def get_async_fn(  # type: ignore[overload-overlap]  # they are callable, too
+def get_async_fn(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
     fn: _Pure[_P, _R], wrap_if_none: bool = False
 ) -> Callable[_P, _R]: ...
 @overload
@@ -87,6 +88,7 @@ def get_async_or_sync_fn(fn: Callable[_P, _R]) -> Callable[_P, _R | FutureBase[_
 # Binders
 
 class _Bound(DecoratorBinder[Any]):
+    def __class_getitem__(cls, parameters: Any, /) -> GenericAlias: ...
     __name__: str
     __qualname__: str
     @property
@@ -111,6 +113,7 @@ class AsyncAndSyncPairDecoratorBinder(AsyncDecoratorBinder[_P, _R, _Future]): ..
 # Decorators
 
 class _AsyncDecoratorBase(DecoratorBase[Any]):
+    def __class_getitem__(cls, parameters: Any, /) -> GenericAlias: ...
     fn: Callable[..., Any]
     __name__: str
     __qualname__: str
@@ -276,8 +279,11 @@ class AsyncWrapper(_AsyncDecoratorBase, Generic[_P, _R]):
         self, owner: object, cls: type[Any] | None = None, /
     ) -> AsyncDecoratorBinder[_P, _R, FutureBase[_R]]: ...
 
-# Making them. Of a generator function the result is what the generator returns. One that ends by
-# ``result(...)`` and says nothing of its result returns, to a checker, nothing at all.
+# Making them. Of a generator function, the result is what the generator returns; what a yield in it
+# gives is Any, because no type can say it. A function without annotations that ends by
+# ``result(...)`` never returns, to a checker: so its result is Any, too.
+#
+# mypy does not take a function without a yield that returns just ``Self`` or just a type variable.
 
 @type_check_only
 class _MakesAsync(Protocol):

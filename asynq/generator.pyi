@@ -1,4 +1,5 @@
 from collections.abc import Callable, Generator, Iterable
+from types import GenericAlias
 from typing import Any, Generic, Protocol, overload, type_check_only
 
 from qcore import MarkerObject
@@ -16,6 +17,7 @@ _T = TypeVar("_T")
 END_OF_GENERATOR: MarkerObject
 
 class Value(Generic[_T]):
+    def __class_getitem__(cls, parameters: Any, /) -> GenericAlias: ...
     value: _T
     def __init__(self, value: _T) -> None: ...
 
@@ -44,6 +46,7 @@ def async_generator() -> _MakesAsyncGenerator: ...
 
 # The last future may be END_OF_GENERATOR.
 class _AsyncGenerator(Generic[_T]):
+    def __class_getitem__(cls, parameters: Any, /) -> GenericAlias: ...
     generator: Generator[Any, Any, Any]
     last_task: FutureBase[_T | MarkerObject] | None
     def __init__(self, generator: Generator[Any, Any, Any]) -> None: ...

@@ -1,3 +1,4 @@
+# pyright: reportPrivateUsage=false
 from collections.abc import Callable
 from typing import Any, overload, type_check_only
 from unittest.mock import AsyncMock, MagicMock, _patch, _patch_dict, _patch_pass_arg

@@ -1,4 +1,5 @@
-from typing import Generic
+from types import GenericAlias
+from typing import Any, Generic
 
 from typing_extensions import TypeVar
 
@@ -9,6 +10,7 @@ __all__ = ["AsyncScopedValue", "async_override"]
 _T = TypeVar("_T")
 
 class AsyncScopedValue(Generic[_T]):
+    def __class_getitem__(cls, parameters: Any, /) -> GenericAlias: ...
     def __init__(self, default: _T) -> None: ...
     def get(self) -> _T: ...
     def set(self, value: _T) -> None: ...

@@ -1,3 +1,4 @@
+# pyright: reportPrivateUsage=false
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, overload, type_check_only
