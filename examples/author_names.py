@@ -33,6 +33,14 @@ from timeit import default_timer
 
 from asynq import BatchBase, BatchItemBase, asynq, result
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # it is true for type checkers; Python 2 has no typing
+    from typing import Any, Callable, Dict, Generator, List, Optional  # noqa: F401
+    from typing import Tuple, Union  # noqa: F401
+
+    Commit = Tuple[str, str, str]  # its hash, and the name and the email of its author
+    Ask = Callable[["Database", List[str]], List[str]]
+
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CSV_HEADER = ["commit", "name", "email"]
 # SQLite before 3.32 refuses a query with more variables.
@@ -54,11 +62,12 @@ class Database(object):
     """
 
     def __init__(self, commits):
+        # type: (List[Commit]) -> None
         self.queries = 0
         self.author_of_commit = Column(self, "commits", "hash", "author_id")
         self.name_of_author = Column(self, "authors", "id", "name")
 
-        ids = {}
+        ids = {}  # type: Dict[Tuple[str, str], int]
         for _, name, email in commits:
             ids.setdefault((name, email), len(ids) + 1)
         self.connection = sqlite3.connect(":memory:")
@@ -78,10 +87,12 @@ class Database(object):
         )
 
     def select(self, query, parameters):
+        # type: (str, List[Any]) -> List[Tuple[Any, Any]]
         self.queries += 1
         return self.connection.execute(query, parameters).fetchall()
 
     def close(self):
+        # type: () -> None
         self.connection.close()
 
 
@@ -89,13 +100,15 @@ class Column(object):
     """A column of a table, whose values are looked up by the table's key."""
 
     def __init__(self, database, table, key, value):
+        # type: (Database, str, str, str) -> None
         self.database = database
         self.query = "SELECT %s, %s FROM %s WHERE %s IN (%%s)" % (key, value, table, key)
         self.current_batch = LookupBatch(self)
 
     def values_of(self, keys):
+        # type: (List[Any]) -> Dict[Any, Any]
         """Return a dict of the values of those ``keys`` that the table has."""
-        found = {}
+        found = {}  # type: Dict[Any, Any]
         for start in range(0, len(keys), MAX_VARIABLES):
             some = keys[start : start + MAX_VARIABLES]
             found.update(self.database.select(self.query % ",".join("?" * len(some)), some))
@@ -109,14 +122,17 @@ class LookupBatch(BatchBase):
     """The lookups in one column that go into one query."""
 
     def __init__(self, column):
+        # type: (Column) -> None
         super(LookupBatch, self).__init__()
         self.column = column
 
     def _try_switch_active_batch(self):
+        # type: () -> None
         if self.column.current_batch is self:
             self.column.current_batch = LookupBatch(self.column)
 
     def _flush(self):
+        # type: () -> None
         # Many commits have the same author: ask once for each.
         keys = sorted(set(item.key for item in self.items))
         found = self.column.values_of(keys)
@@ -131,6 +147,7 @@ class Lookup(BatchItemBase):
     """The future of one value of a column."""
 
     def __init__(self, column, key):
+        # type: (Column, Any) -> None
         super(Lookup, self).__init__(column.current_batch)
         self.key = key
 
@@ -140,18 +157,21 @@ class Lookup(BatchItemBase):
 
 @asynq()
 def author_of_commit(database, commit):
+    # type: (Database, str) -> Generator[Any, Any, int]
     author_id = yield Lookup(database.author_of_commit, commit)
     result(author_id)
 
 
 @asynq()
 def name_of_author(database, author_id):
+    # type: (Database, int) -> Generator[Any, Any, str]
     name = yield Lookup(database.name_of_author, author_id)
     result(name)
 
 
 @asynq()
 def all_author_names(database, commits):
+    # type: (Database, List[str]) -> Generator[Any, Any, List[str]]
     author_ids = yield [author_of_commit.asynq(database, commit) for commit in commits]
     names = yield [name_of_author.asynq(database, author_id) for author_id in author_ids]
     result(names)
@@ -161,14 +181,19 @@ def all_author_names(database, commits):
 
 
 def plain_author_of_commit(database, commit):
-    return database.author_of_commit.values_of([commit])[commit]
+    # type: (Database, str) -> int
+    author_id = database.author_of_commit.values_of([commit])[commit]  # type: int
+    return author_id
 
 
 def plain_name_of_author(database, author_id):
-    return database.name_of_author.values_of([author_id])[author_id]
+    # type: (Database, int) -> str
+    name = database.name_of_author.values_of([author_id])[author_id]  # type: str
+    return name
 
 
 def plain_all_author_names(database, commits):
+    # type: (Database, List[str]) -> List[str]
     author_ids = [plain_author_of_commit(database, commit) for commit in commits]
     names = [plain_name_of_author(database, author_id) for author_id in author_ids]
     return names
@@ -178,6 +203,7 @@ def plain_all_author_names(database, commits):
 
 
 def read_repository(directory):
+    # type: (str) -> List[Commit]
     """Return the (hash, author's name, author's email) of each commit that HEAD leads to."""
     if not os.path.isdir(directory):
         raise BadInput("%s is not there or not a directory" % directory)
@@ -194,6 +220,7 @@ def read_repository(directory):
 
 
 def git(directory, *arguments):
+    # type: (str, *str) -> bytes
     """Return what a git command prints."""
     environment = dict(os.environ)
     # Hooks are run with this, and it would lead elsewhere than to ``directory``.
@@ -209,17 +236,16 @@ def git(directory, *arguments):
         raise BadInput("can't run git: %s; is it installed?" % error.strerror)
     output, complaint = process.communicate()
     if process.returncode != 0:
-        if not isinstance(complaint, str):
-            complaint = complaint.decode("utf-8", "replace")
-        raise BadInput("git can't read %s: %s" % (directory, complaint.strip()))
+        raise BadInput("git can't read %s: %s" % (directory, as_message(complaint).strip()))
     return output
 
 
 def read_csv(path):
+    # type: (str) -> List[Commit]
     """Return the (commit, author's name, author's email) of each line after the first."""
     expected = "expected %s" % ",".join(CSV_HEADER)
-    commits = []
-    seen = {}
+    commits = []  # type: List[Commit]
+    seen = {}  # type: Dict[str, int]
     for number, line in enumerate(lines_of(path), 1):
         place = "%s, line %d" % (path, number)
         try:
@@ -248,6 +274,7 @@ def read_csv(path):
 
 
 def lines_of(path):
+    # type: (str) -> List[str]
     """Return the lines of a UTF-8 file, as the strings that the csv module takes."""
     try:
         with io.open(path, "rb") as source:
@@ -262,8 +289,8 @@ def lines_of(path):
     return [as_csv_line(line) for line in io.StringIO(text, newline="")]
 
 
-# In Python 2 the csv module takes and gives bytes.
-if str is bytes:
+# In Python 2 the csv module takes and gives bytes, and messages are made of bytes.
+if sys.version_info < (3,):
 
     def as_csv_line(text):
         return text.encode("utf-8")
@@ -271,19 +298,29 @@ if str is bytes:
     def as_text(cell):
         return cell.decode("utf-8")
 
+    def as_message(output):
+        return output
+
 else:
 
     def as_csv_line(text):
+        # type: (str) -> str
         return text
 
     def as_text(cell):
+        # type: (str) -> str
         return cell
+
+    def as_message(output):
+        # type: (bytes) -> str
+        return output.decode("utf-8", "replace")
 
 
 # The program
 
 
 def main(argv=None):
+    # type: (Optional[List[str]]) -> int
     parser = argparse.ArgumentParser(
         description="Find the authors of all commits, with and without batching.",
         epilog="The first line of the CSV is %s; then there is a line for each commit."
@@ -312,6 +349,7 @@ def main(argv=None):
 
 
 def compare(database, commits):
+    # type: (Database, List[str]) -> int
     """Answer the question in both ways, print what was found and what it took."""
     names, queries, seconds = measure(all_author_names, database, commits)
     plain_names, plain_queries, plain_seconds = measure(plain_all_author_names, database, commits)
@@ -336,6 +374,7 @@ def compare(database, commits):
 
 
 def measure(ask, database, commits):
+    # type: (Ask, Database, List[str]) -> Tuple[List[str], int, float]
     """Return what ``ask`` answers, how many queries it sent, and the seconds that it took."""
     queries = database.queries
     start = default_timer()
@@ -344,6 +383,7 @@ def measure(ask, database, commits):
 
 
 def show(line, stream=None):
+    # type: (Union[str, bytes], Any) -> None
     """Print a line, also where the terminal doesn't know all of its characters."""
     stream = sys.stdout if stream is None else stream
     if not isinstance(line, bytes):

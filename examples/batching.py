@@ -40,6 +40,18 @@ from asynq import (
     result,
 )
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # it is true for type checkers; Python 2 has no typing
+    from typing import Any, Callable, Dict, Generator, Iterable, List  # noqa: F401
+    from typing import Optional, Tuple, TypeVar, Union  # noqa: F401
+
+    from asynq import FutureBase  # noqa: F401
+    from asynq.decorators import AsyncDecorator, AsyncWrapper  # noqa: F401
+    from typing_extensions import ParamSpec
+
+    P = ParamSpec("P")
+    R = TypeVar("R")
+
 # What a get of an absent key gives. Not None, which can be stored.
 MISS = qcore.MarkerObject("miss")
 
@@ -60,6 +72,7 @@ class Client(object):
     """
 
     def __init__(self, memcache, expire=0):
+        # type: (MemcacheClient, int) -> None
         self.memcache = memcache
         self.expire = expire
         # How many requests were sent.
@@ -70,6 +83,7 @@ class Client(object):
 
     @async_proxy()
     def get(self, key):
+        # type: (Union[str, bytes]) -> FutureBase[Any]
         """The value of ``key``, or MISS.
 
         A get and a set that are yielded together are sent in no certain order. To get what is
@@ -84,6 +98,7 @@ class Client(object):
 
     @async_proxy()
     def set(self, key, value):
+        # type: (Union[str, bytes], Any) -> FutureBase[bool]
         """Store ``value``; whether the server did so. Of two sets in a batch the later one wins."""
         try:
             return SetItem(self.set_batch, check_key(key), check_value(key, value))
@@ -91,6 +106,7 @@ class Client(object):
             return ErrorFuture(error)
 
     def cached(self, prefix):
+        # type: (str) -> Callable[[AsyncDecorator[P, R]], AsyncWrapper[P, R]]
         """A decorator that keeps the values of an async function in memcached.
 
         The arguments of the function must be plain data, as JSON knows it, because they are the
@@ -103,8 +119,10 @@ class Client(object):
         check_key(key_of_call(prefix, (), {}))
 
         def decorator(fn):
+            # type: (AsyncDecorator[P, R]) -> AsyncWrapper[P, R]
             @asynq(pure=True)
             def get_or_compute(*args, **kwargs):
+                # type: (*Any, **Any) -> Generator[Any, Any, R]
                 key = key_of_call(prefix, args, kwargs)
                 value = yield self.get.asynq(key)
                 if value is MISS:
@@ -117,6 +135,7 @@ class Client(object):
         return decorator
 
     def send(self, method, *args):
+        # type: (Callable[..., R], *Any) -> R
         """Send a request with a method of pymemcache, and return the answer."""
         self.requests += 1
         try:
@@ -132,6 +151,7 @@ class GetItem(BatchItemBase):
     """The future of one value. An item belongs to its batch from the moment it is made."""
 
     def __init__(self, batch, key):
+        # type: (GetBatch, bytes) -> None
         super(GetItem, self).__init__(batch)
         self.key = key
 
@@ -140,15 +160,18 @@ class GetBatch(BatchBase):
     """The gets that go into one request."""
 
     def __init__(self, client):
+        # type: (Client) -> None
         super(GetBatch, self).__init__()
         self.client = client
 
     def _try_switch_active_batch(self):
+        # type: () -> None
         # Called before and after the flush. From now on, items join another batch.
         if self.client.get_batch is self:
             self.client.get_batch = GetBatch(self.client)
 
     def _flush(self):
+        # type: () -> None
         # What a flush must keep: every item gets a value or an error, and only once. An error
         # that is raised here is the error of all items that have none yet, which is right for
         # one of the server, and wrong for one that concerns a single item.
@@ -172,6 +195,7 @@ class SetItem(BatchItemBase):
     """The future of whether one value was stored."""
 
     def __init__(self, batch, key, data):
+        # type: (SetBatch, bytes, bytes) -> None
         super(SetItem, self).__init__(batch)
         self.key = key
         self.data = data
@@ -181,14 +205,17 @@ class SetBatch(BatchBase):
     """The sets that go into one request."""
 
     def __init__(self, client):
+        # type: (Client) -> None
         super(SetBatch, self).__init__()
         self.client = client
 
     def _try_switch_active_batch(self):
+        # type: () -> None
         if self.client.set_batch is self:
             self.client.set_batch = SetBatch(self.client)
 
     def _flush(self):
+        # type: () -> None
         client = self.client
         values = dict((item.key, item.data) for item in self.items)
         # With noreply (the default of pymemcache) nobody would learn of an error.
@@ -198,6 +225,7 @@ class SetBatch(BatchBase):
 
 
 def check_key(key):
+    # type: (Union[str, bytes]) -> bytes
     """Return the bytes to send for ``key``, which may be text or bytes.
 
     :raises ValueError: if memcached would take it for something else.
@@ -219,6 +247,7 @@ def check_key(key):
 
 
 def check_value(key, value):
+    # type: (Union[str, bytes], Any) -> bytes
     """Return the bytes to send for ``value``.
 
     They are made when set() is called: what is done to the value later is not stored.
@@ -233,12 +262,14 @@ def check_value(key, value):
 
 
 def key_of_call(prefix, args, kwargs):
+    # type: (str, Tuple[Any, ...], Dict[str, Any]) -> str
     """The key of the value of a call; the arguments are hashed because keys must be short."""
     call = json.dumps([args, kwargs], sort_keys=True)
     return "%s:%s" % (prefix, hashlib.sha256(call.encode("ascii")).hexdigest())
 
 
 def connect(host, port):
+    # type: (str, int) -> MemcacheClient
     """Return a client of pymemcache that does not wait forever. It connects when it is used."""
     return MemcacheClient(
         (host, port), connect_timeout=5, timeout=5, no_delay=True, allow_unicode_keys=True
@@ -249,18 +280,21 @@ def connect(host, port):
 
 
 def demonstrate(client):
+    # type: (Client) -> None
     # Keys that no earlier demonstration has left on the server.
     prefix = "asynq-example-%s" % uuid.uuid4()
-    computed = []
+    computed = []  # type: List[int]
 
     @client.cached(prefix)
     @asynq()
     def square(number):
+        # type: (int) -> int
         computed.append(number)
         return number * number
 
     @asynq()
     def squares(numbers):
+        # type: (Iterable[int]) -> Generator[Any, Any, List[int]]
         values = yield [square.asynq(number) for number in numbers]
         result(values)
 
@@ -275,6 +309,7 @@ def demonstrate(client):
 
 
 def main(argv=None):
+    # type: (Optional[List[str]]) -> int
     parser = argparse.ArgumentParser(description="Show a batched cache at work with memcached.")
     parser.add_argument(
         "--server",
