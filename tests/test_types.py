@@ -1,0 +1,182 @@
+"""What the stubs say is there at run time, and what they call generic can be subscripted.
+
+That checkers understand them is tested by ``make types``.
+
+"""
+
+import ast
+import copy
+import glob
+import importlib
+import os
+import pickle
+import re
+import runpy
+
+import pytest
+
+import asynq
+from asynq import (
+    AsyncScopedValue,
+    AsyncTask,
+    BatchBase,
+    BatchItemBase,
+    ConstFuture,
+    FutureBase,
+    Value,
+)
+from asynq.decorators import AsyncDecorator, AsyncDecoratorBinder
+
+PACKAGE = os.path.dirname(os.path.abspath(asynq.__file__))
+TYPING = os.path.join(os.path.dirname(os.path.abspath(__file__)), "typing")
+
+STUBS = sorted(
+    os.path.splitext(os.path.basename(path))[0]
+    for path in glob.glob(os.path.join(PACKAGE, "*.pyi"))
+)
+
+
+def classes_of(stub):
+    """The classes that a stub defines and that are there at run time, as nodes."""
+    with open(os.path.join(PACKAGE, stub + ".pyi")) as source:
+        # Python 3.7 can't parse the slash after parameters that are given by position only.
+        tree = ast.parse(source.read().replace("/,", "").replace("/", ""))
+    return [
+        node
+        for node in tree.body
+        if isinstance(node, ast.ClassDef)
+        and "type_check_only" not in [decorator.id for decorator in node.decorator_list]
+    ]
+
+
+def is_generic(node):
+    """Whether it has a type variable; their names begin as _T does, and no other name does so."""
+    return any(
+        isinstance(variable, ast.Name) and re.match("_[A-Z]", variable.id)
+        for base in node.bases
+        if isinstance(base, ast.Subscript)
+        for variable in ast.walk(base.slice)
+    )
+
+
+GENERIC = [(stub, node.name) for stub in STUBS for node in classes_of(stub) if is_generic(node)]
+
+
+def runtime_class(stub, name):
+    return getattr(importlib.import_module("asynq." + stub), name)
+
+
+def test_every_public_module_has_a_stub():
+    modules = {
+        os.path.splitext(os.path.basename(path))[0]
+        for path in glob.glob(os.path.join(PACKAGE, "*.py"))
+    }
+    without = modules - set(STUBS)
+    assert without == {"_compat", "_knots", "_structures"}
+    assert os.path.exists(os.path.join(PACKAGE, "py.typed"))
+
+
+def test_the_generic_classes_are_found():
+    found = {name for _, name in GENERIC}
+    assert {
+        "AsyncDecorator",
+        "AsyncDecoratorBinder",
+        "AsyncScopedValue",
+        "AsyncTask",
+        "AsyncWrapper",
+        "BatchBase",
+        "BatchItemBase",
+        "ConstFuture",
+        "DeduplicateDecorator",
+        "FutureBase",
+        "PureAsyncDecorator",
+        "Value",
+    } <= found
+
+
+@pytest.mark.parametrize("stub, name", GENERIC)
+def test_what_is_generic_can_be_subscripted(stub, name):
+    cls = runtime_class(stub, name)
+    subscripted = cls[int]
+    assert getattr(subscripted, "__origin__", subscripted) is cls
+
+    class Derived(subscripted):
+        pass
+
+    assert Derived.__mro__[1] is cls
+    assert issubclass(Derived, cls)
+
+
+def test_an_object_of_a_subscripted_class_is_one_of_the_class():
+    future = ConstFuture[int](3)
+    assert type(future) is ConstFuture
+    assert future.value() == 3
+    assert type(FutureBase[str]()) is FutureBase
+    assert Value[int](1).value == 1
+    assert AsyncScopedValue[str]("en").get() == "en"
+    assert type(AsyncTask[int](None, len, ("ab",), {})) is AsyncTask
+    assert AsyncTask[int](None, len, ("ab",), {}).value() == 2
+
+
+def test_decorators_can_be_subscripted_with_parameters():
+    for subscripted in (AsyncDecorator[[int], str], AsyncDecoratorBinder[[int], str]):
+        assert getattr(subscripted, "__origin__", subscripted) in (
+            AsyncDecorator,
+            AsyncDecoratorBinder,
+        )
+
+
+def test_objects_of_slotted_classes_have_no_dict():
+    for future in (FutureBase[int](), ConstFuture[int](1), FutureBase()):
+        assert not hasattr(future, "__dict__")
+        with pytest.raises(AttributeError):
+            future.anything = 1
+
+    class Slotted(FutureBase[int]):
+        __slots__ = ()
+
+    assert not hasattr(Slotted(), "__dict__")
+
+
+def test_a_batch_of_subscripted_classes_works():
+    class Item(BatchItemBase[int]):
+        pass
+
+    class Batch(BatchBase[Item]):
+        def _try_switch_active_batch(self):
+            pass
+
+        def _flush(self):
+            for item in self.items:
+                item.set_value(item.index)
+
+    @asynq.asynq()
+    def both():
+        batch = Batch()
+        return (yield [Item(batch), Item(batch)])
+
+    assert both() == [0, 1]
+
+
+def test_a_derived_class_can_be_subscripted_again():
+    class Pair(FutureBase):
+        pass
+
+    assert getattr(Pair[int], "__origin__", Pair) is Pair
+
+
+def test_subscripting_does_not_disturb_copying_and_pickling():
+    assert copy.copy(ConstFuture[int](3)).value() == 3
+    assert pickle.loads(pickle.dumps(ConstFuture[int](3))).value() == 3
+
+
+def test_the_stub_names_every_option():
+    (options,) = (node for node in classes_of("_debug") if node.name == "DebugOptions")
+    named = {node.target.id for node in options.body if isinstance(node, ast.AnnAssign)}
+    assert named == set(vars(asynq.debug.options))
+
+
+def test_code_without_types_runs():
+    calls = runpy.run_path(os.path.join(TYPING, "unannotated.py"))["calls"]
+    assert calls[:3] == ["Ada"] * 3
+    assert calls[-4:] == ["Dr. Ada", "Dr. Ada", 42, ["Ada"]]
