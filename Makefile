@@ -15,7 +15,7 @@ OR_SAY = || { echo 'make: pip cannot install this. Does it reach the network?' >
 # A virtual environment belongs to the Python that made it: another PYTHON makes another one.
 MADE = $(VENV)/made-by-$(subst /,-,$(PYTHON))
 
-.PHONY: help demo test test-all size check bench bench-quick dist clean
+.PHONY: help demo test test-all size check types bench bench-quick dist clean
 
 help:  ## print this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1: \2/p' Makefile
@@ -37,6 +37,19 @@ check: $(VENV)/installed-for-check  ## run the tests with their coverage, and th
 	@$(RUN) -m pytest --cov=asynq --cov-branch --cov-fail-under=97 $(ARGS)
 	@$(RUN) -m ruff check --select E,F,W --line-length 100 --exclude test_async_spelling.py \
 	    asynq tests examples benchmarks
+
+# As for the oldest Python that both checkers know, and for the newest.
+types: $(VENV)/installed-for-types  ## check the stubs and the examples with mypy and pyright
+	@for version in 3.10 3.14; do \
+	    echo "Checking types, as for Python $$version"; \
+	    $(RUN) -m mypy --config-file tests/typing/mypy.ini --cache-dir $(VENV)/mypy \
+	        --python-version $$version asynq/*.pyi examples tests/typing || exit 1; \
+	    $(RUN) -m pyright --project tests/typing --pythonpath $(RUN) \
+	        --pythonversion $$version || exit 1; \
+	done
+	@echo 'Comparing the stubs with what is there at run time'
+	@$(RUN) -m mypy.stubtest --mypy-config-file tests/typing/mypy.ini \
+	    --allowlist tests/typing/stubtest-allowed.txt asynq
 
 bench: $(VENV)/installed  ## compare with the original and with asyncio (5 minutes)
 	@$(RUN) benchmarks/compare.py --environments $(VENV)/peers $(ARGS)
@@ -97,6 +110,12 @@ $(VENV)/installed-for-tox: $(MADE) Makefile
 $(VENV)/installed-for-dist: $(VENV)/installed-for-tox
 	@echo 'Installing what builds and checks the packages into $(VENV)'
 	@$(INSTALL) build check-manifest twine $(OR_SAY)
+	@touch $@
+
+# Exactly these versions, because tests/typing names errors as they do.
+$(VENV)/installed-for-types: $(VENV)/installed-for-test
+	@echo 'Installing the type checkers into $(VENV)'
+	@$(INSTALL) mypy==2.4.1 pyright==1.1.414 typing_extensions $(OR_SAY)
 	@touch $@
 
 $(VENV)/installed-for-check: $(VENV)/installed-for-test
