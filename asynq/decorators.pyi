@@ -127,20 +127,22 @@ class _AsyncDecoratorBase(DecoratorBase[Any]):
 # A checker sees only the type of the function, and not whether it is a classmethod. So ``__get__``
 # goes by the first parameter:
 #
-# * What accepts anything at all has no annotation, and so is that of a staticmethod: the first
-#   parameter of a method is known without one.
-# * A class is that of a classmethod.
-# * On a class, nothing else is bound.
-# * On an instance of the first parameter's class, it is that of a method.
-# * Everything else is a staticmethod.
+# * If it accepts anything at all, it has no annotation, and the function is a staticmethod:
+#   checkers know the first parameter of a method without one.
+# * If it accepts the class, the function is a classmethod.
+# * On the class, every other function is left as it is.
+# * If it accepts the instance, the function is a method.
+# * Every other function is a staticmethod.
 #
-# This is wrong for one thing: a staticmethod, called on an instance, whose first parameter is of
-# the very class that it is in. Call it on the class.
-#
-# The return type ``object`` keeps mypy from taking a method that returns ``Self`` for the first.
+# This is wrong for one thing: a staticmethod, called on an instance, whose first parameter accepts
+# that very instance. Call it on the class.
 
 @type_check_only
 class _Anything: ...
+
+@type_check_only
+class _TakesAnything(Protocol):
+    def __call__(self, first: _Anything, /, *args: Any, **kwargs: Any) -> object: ...
 
 # ``_R`` is what a call returns: a task.
 class PureAsyncDecorator(_AsyncDecoratorBase, Generic[_P, _R]):
@@ -155,14 +157,11 @@ class PureAsyncDecorator(_AsyncDecoratorBase, Generic[_P, _R]):
     ) -> None: ...
     def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _R: ...
     @overload
-    def __get__(  # type: ignore[misc]  # not every function can be called like this
-        self: Callable[Concatenate[_Anything, ...], object],
-        owner: object,
-        cls: type[Any] | None = None,
-        /,
+    def __get__(
+        self: _TakesAnything, owner: object, cls: type[Any] | None = None, /
     ) -> PureAsyncDecoratorBinder[_P, _R]: ...
     @overload
-    def __get__(  # type: ignore[misc]
+    def __get__(  # type: ignore[misc]  # not every function can be called like this
         self: Callable[Concatenate[type[_Self], _Left], object],
         owner: _Self | None,
         cls: type[_Self] | None = None,
@@ -193,11 +192,8 @@ class AsyncDecorator(PureAsyncDecorator[_P, _R], Generic[_P, _R, _Future]):
     ) -> None: ...
     def asynq(self, *args: _P.args, **kwargs: _P.kwargs) -> _Future: ...
     @overload  # type: ignore[override]  # its binder is not derived from the other one
-    def __get__(  # type: ignore[misc]
-        self: Callable[Concatenate[_Anything, ...], object],
-        owner: object,
-        cls: type[Any] | None = None,
-        /,
+    def __get__(
+        self: _TakesAnything, owner: object, cls: type[Any] | None = None, /
     ) -> AsyncDecoratorBinder[_P, _R, _Future]: ...
     @overload
     def __get__(  # type: ignore[misc]
@@ -250,11 +246,8 @@ class AsyncWrapper(_AsyncDecoratorBase, Generic[_P, _R]):
     def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _R: ...
     def asynq(self, *args: _P.args, **kwargs: _P.kwargs) -> FutureBase[_R]: ...
     @overload
-    def __get__(  # type: ignore[misc]
-        self: Callable[Concatenate[_Anything, ...], object],
-        owner: object,
-        cls: type[Any] | None = None,
-        /,
+    def __get__(
+        self: _TakesAnything, owner: object, cls: type[Any] | None = None, /
     ) -> AsyncDecoratorBinder[_P, _R, FutureBase[_R]]: ...
     @overload
     def __get__(  # type: ignore[misc]

@@ -1,13 +1,23 @@
 # pyright: reportPrivateUsage=false
 from collections.abc import Callable
 from typing import Any, overload, type_check_only
-from unittest.mock import AsyncMock, MagicMock, _patch, _patch_dict, _patch_pass_arg
+from unittest.mock import AsyncMock, MagicMock, _patch, _patch_dict
 
 from typing_extensions import TypeVar
 
 __all__ = ["patch"]
 
 _T = TypeVar("_T")
+_R = TypeVar("_R")
+_Class = TypeVar("_Class", bound=type[Any])
+
+# As a decorator it gives the function an argument more.
+@type_check_only
+class _PatchWithMock(_patch[_T]):
+    @overload
+    def __call__(self, func: _Class) -> _Class: ...
+    @overload
+    def __call__(self, func: Callable[..., _R]) -> Callable[..., _R]: ...
 
 # As ``patch`` is in the standard ``unittest.mock``: the first overload is with ``new``, which is
 # put in place, the second with ``new_callable``, which makes what is, and the third with neither.
@@ -39,7 +49,7 @@ class _Patch:
         autospec: None = None,
         new_callable: Callable[..., _T],
         **kwargs: Any,
-    ) -> _patch_pass_arg[_T]: ...
+    ) -> _PatchWithMock[_T]: ...
     @overload
     def __call__(
         self,
@@ -52,7 +62,7 @@ class _Patch:
         autospec: Any = None,
         new_callable: None = None,
         **kwargs: Any,
-    ) -> _patch_pass_arg[MagicMock | AsyncMock]: ...
+    ) -> _PatchWithMock[MagicMock | AsyncMock]: ...
     @overload
     @staticmethod
     def object(
@@ -79,7 +89,7 @@ class _Patch:
         autospec: None = None,
         new_callable: Callable[..., _T],
         **kwargs: Any,
-    ) -> _patch_pass_arg[_T]: ...
+    ) -> _PatchWithMock[_T]: ...
     @overload
     @staticmethod
     def object(
@@ -93,7 +103,7 @@ class _Patch:
         autospec: Any = None,
         new_callable: None = None,
         **kwargs: Any,
-    ) -> _patch_pass_arg[MagicMock | AsyncMock]: ...
+    ) -> _PatchWithMock[MagicMock | AsyncMock]: ...
     @overload
     @staticmethod
     def multiple(
@@ -105,7 +115,7 @@ class _Patch:
         autospec: None = None,
         new_callable: Callable[..., _T],
         **kwargs: Any,
-    ) -> _patch_pass_arg[_T]: ...
+    ) -> _PatchWithMock[_T]: ...
     @overload
     @staticmethod
     def multiple(

@@ -13,7 +13,7 @@ from .decorators import (
     AsyncDecorator,
     AsyncDecoratorBinder,
     PureAsyncDecorator,
-    _Anything,
+    _TakesAnything,
     _HasAsynq,
     _Pure,
 )
@@ -264,14 +264,11 @@ class DeduplicateDecorator(AsyncDecorator[_P, _R, _Future]):
     def cache_key(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]: ...
     def dirty(self, *args: _P.args, **kwargs: _P.kwargs) -> None: ...
     @overload  # type: ignore[override]
-    def __get__(  # type: ignore[misc]
-        self: Callable[Concatenate[_Anything, ...], object],
-        owner: object,
-        cls: type[Any] | None = None,
-        /,
+    def __get__(
+        self: _TakesAnything, owner: object, cls: type[Any] | None = None, /
     ) -> DeduplicateDecoratorBinder[_P, _R, _Future]: ...
     @overload
-    def __get__(  # type: ignore[misc]
+    def __get__(  # type: ignore[misc]  # not every function can be called like this
         self: Callable[Concatenate[type[_Self], _Left], object],
         owner: _Self | None,
         cls: type[_Self] | None = None,
