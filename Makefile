@@ -42,14 +42,14 @@ check: $(VENV)/installed-for-check  ## run the tests with their coverage, and th
 types: $(VENV)/installed-for-types  ## check the stubs and the examples with mypy and pyright
 	@for version in 3.10 3.14; do \
 	    echo "Checking types, as for Python $$version"; \
-	    $(RUN) -m mypy --config-file tests/typing/mypy.ini --cache-dir $(VENV)/mypy \
-	        --python-version $$version asynq/*.pyi examples tests/typing || exit 1; \
-	    $(RUN) -m pyright --project tests/typing --pythonpath $(RUN) \
+	    $(RUN) -m mypy --config-file tests/type_checks/mypy.ini --cache-dir $(VENV)/mypy \
+	        --python-version $$version asynq/*.pyi examples tests/type_checks || exit 1; \
+	    $(RUN) -m pyright --project tests/type_checks --pythonpath $(RUN) \
 	        --pythonversion $$version || exit 1; \
 	done
 	@echo 'Comparing the stubs with what is there at run time'
-	@$(RUN) -m mypy.stubtest --mypy-config-file tests/typing/mypy.ini \
-	    --allowlist tests/typing/stubtest-allowed.txt asynq
+	@$(RUN) -m mypy.stubtest --mypy-config-file tests/type_checks/mypy.ini \
+	    --allowlist tests/type_checks/stubtest-allowed.txt asynq
 
 bench: $(VENV)/installed  ## compare with the original and with asyncio (5 minutes)
 	@$(RUN) benchmarks/compare.py --environments $(VENV)/peers $(ARGS)
@@ -112,7 +112,7 @@ $(VENV)/installed-for-dist: $(VENV)/installed-for-tox
 	@$(INSTALL) build check-manifest twine $(OR_SAY)
 	@touch $@
 
-# Exactly these versions, because tests/typing names errors as they do.
+# Exactly these versions, because tests/type_checks names errors as they do.
 $(VENV)/installed-for-types: $(VENV)/installed-for-test
 	@echo 'Installing the type checkers into $(VENV)'
 	@$(INSTALL) mypy==2.4.1 pyright==1.1.414 typing_extensions $(OR_SAY)

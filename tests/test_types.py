@@ -28,7 +28,7 @@ from asynq import (
 from asynq.decorators import AsyncDecorator, AsyncDecoratorBinder
 
 PACKAGE = os.path.dirname(os.path.abspath(asynq.__file__))
-TYPING = os.path.join(os.path.dirname(os.path.abspath(__file__)), "typing")
+TYPE_CHECKS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "type_checks")
 
 STUBS = sorted(
     os.path.splitext(os.path.basename(path))[0]
@@ -177,6 +177,6 @@ def test_the_stub_names_every_option():
 
 
 def test_code_without_types_runs():
-    calls = runpy.run_path(os.path.join(TYPING, "unannotated.py"))["calls"]
+    calls = runpy.run_path(os.path.join(TYPE_CHECKS, "unannotated.py"))["calls"]
     assert calls[:3] == ["Ada"] * 3
     assert calls[-4:] == ["Dr. Ada", "Dr. Ada", 42, ["Ada"]]
