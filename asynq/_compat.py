@@ -160,7 +160,7 @@ def fix_classmethods(frame):
             if namespace is frame.f_globals:
                 return
             if "__module__" in namespace:
-                _fix_when_made(namespace, frame.f_globals)
+                _fix_when_made(frame)
                 return
         frame = frame.f_back
 
@@ -175,9 +175,10 @@ def _fix_classmethods_of(owner):
 
 if six.PY2:  # pragma: no cover
 
-    def _fix_when_made(namespace, module):
+    def _fix_when_made(frame):
+        namespace = frame.f_locals
         if not isinstance(namespace.get("__metaclass__"), _FixingMetaclass):
-            namespace["__metaclass__"] = _FixingMetaclass(namespace, module)
+            namespace["__metaclass__"] = _FixingMetaclass(namespace, frame.f_globals)
 
     class _FixingMetaclass(object):
         """Stands in a class body for the metaclass (zope.interface has shown that this works)."""
@@ -199,8 +200,8 @@ if six.PY2:  # pragma: no cover
 
 else:
 
-    def _fix_when_made(namespace, module):
-        namespace.setdefault("__asynq_classmethods__", _ClassmethodFixer())
+    def _fix_when_made(frame):
+        frame.f_locals.setdefault("__asynq_classmethods__", _ClassmethodFixer())
 
     class _ClassmethodFixer(object):
         def __set_name__(self, owner, name):

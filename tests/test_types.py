@@ -30,10 +30,14 @@ from asynq.decorators import AsyncDecorator, AsyncDecoratorBinder
 PACKAGE = os.path.dirname(os.path.abspath(asynq.__file__))
 TYPE_CHECKS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "type_checks")
 
-STUBS = sorted(
-    os.path.splitext(os.path.basename(path))[0]
-    for path in glob.glob(os.path.join(PACKAGE, "*.pyi"))
-)
+
+def modules_with(extension):
+    """The names of the package's files that have ``extension``."""
+    paths = glob.glob(os.path.join(PACKAGE, "*" + extension))
+    return sorted(os.path.splitext(os.path.basename(path))[0] for path in paths)
+
+
+STUBS = modules_with(".pyi")
 
 
 def classes_of(stub):
@@ -67,11 +71,7 @@ def runtime_class(stub, name):
 
 
 def test_every_public_module_has_a_stub():
-    modules = {
-        os.path.splitext(os.path.basename(path))[0]
-        for path in glob.glob(os.path.join(PACKAGE, "*.py"))
-    }
-    without = modules - set(STUBS)
+    without = set(modules_with(".py")) - set(STUBS)
     assert without == {"_compat", "_knots", "_structures"}
     assert os.path.exists(os.path.join(PACKAGE, "py.typed"))
 
