@@ -72,6 +72,10 @@ class Observer(object):
         """``task`` has left ``context``."""
 
 
+# Options of 0.1.4 that have no effect any more; code that sets them goes on working.
+_REMOVED_OPTIONS = ("DUMP_AWAIT_RECURSION", "DUMP_SCHEDULER_CHANGE", "DUMP_PRIMER")
+
+
 class DebugOptions(object):
     """Every switch of the library; set the attributes directly (``asynq.debug.options``)."""
 
@@ -105,6 +109,11 @@ class DebugOptions(object):
         self.KEEP_DEPENDENCIES = False
 
     def __setattr__(self, name, value):
+        if not (name in vars(self) or name in _REMOVED_OPTIONS or self._changed is None):
+            raise AttributeError(
+                "asynq.debug.options has no option %r. Cure: take one of %s; call DUMP_ALL(True) to"
+                " set all that begin with DUMP_." % (name, ", ".join(sorted(vars(self))))
+            )
         object.__setattr__(self, name, value)
         if self._changed is not None:
             self._changed()

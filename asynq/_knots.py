@@ -31,7 +31,7 @@ def untie(run):
     on_path = {id(run.task)}
     while True:
         future = path[-1]
-        blockers = future._blockers()
+        blockers = future._blockers(only_first=True)
         if blockers is None:
             break
         if not blockers:
@@ -63,6 +63,27 @@ def called_from_inside(run):
     return _make_error(run, [run.task])
 
 
+def called_from_its_flush(batch, scheduler):
+    """The error for a flush of ``batch``, in ``scheduler``, while it is being flushed."""
+    names = [_name(future) for future in _path_to(batch, scheduler.current_run)]
+    path = " -> ".join(names) + "; " if names else ""
+    if batch._flushing is not scheduler:
+        reason, cure = _in_another_thread(batch, batch._flushing)
+        return AsyncTaskError("Can't proceed further: %s%s. Cure: %s." % (path, reason, cure))
+    return AsyncTaskError(
+        "Can't proceed further: %sthe flush of %s waits for itself or for one of its own items."
+        " Cure: in _flush(), set the items' values; don't ask for them." % (path, safe_str(batch))
+    )
+
+
+def _in_another_thread(batch, scheduler):
+    return (
+        "its batch (%s) is being flushed in another thread (%s)"
+        % (safe_str(batch), scheduler.name),
+        "give each thread a current batch of its own, in a threading.local",
+    )
+
+
 def reachable(roots, run):
     """Those tasks of ``run`` that ``roots`` are or wait for, each before what it waits for."""
     found = []
@@ -81,15 +102,26 @@ def reachable(roots, run):
 def _make_error(run, path):
     from_callers = _callers_up_to(path[-1], run)
     last = path[-1]
+    batch = getattr(last, "batch", None) if last._blockers() is None else None
     names = [_name(future) for future in from_callers + path]
+    if batch is not None:
+        names[:0] = [_name(future) for future in _path_to(batch, run.outer)]
     if len(names) > 20:
         names[10:-9] = ["... %d more ..." % (len(names) - 19)]
     if from_callers or any(future is last for future in path[:-1]):
         reason = "they wait for one another"
         cure = "let one of them do without the other, or yield instead of calling synchronously"
-    elif last._blockers() is None and getattr(last, "batch", None) is not None:
-        reason = "its batch (%s) is not going to be flushed again" % safe_str(last.batch)
+    elif batch is not None and batch._flushing not in (None, run.scheduler):
+        reason, cure = _in_another_thread(batch, batch._flushing)
+    elif batch is not None:
+        reason = "its batch (%s) is not going to be flushed again" % safe_str(batch)
         cure = "a flush can't wait for an item of its own batch"
+    elif getattr(last, "_value_provider", last) is None:
+        reason = "%s is being computed already, by what asks for it" % safe_repr(last)
+        cure = "have the provider do without it"
+    elif getattr(getattr(last, "_run", None), "scheduler", run.scheduler) is not run.scheduler:
+        reason = "the last of them runs in another thread (%s)" % last._run.scheduler.name
+        cure = "wait for it where it was started, or hand its value over"
     else:
         reason = "nobody is going to compute %s" % safe_repr(last)
         cure = "have its set_value() or set_error() called before nothing else is left to run"
@@ -106,6 +138,27 @@ def _callers_up_to(task, run):
             callers.insert(0, run.caller)
             if run.caller is task:
                 return callers
+        run = run.outer
+    return []
+
+
+def _path_to(batch, run):
+    """The futures through which a run, ``run`` or one around it, waits for ``batch``."""
+    while run is not None:
+        before = {id(run.task): None}
+        stack = [run.task]
+        while stack:
+            future = stack.pop()
+            if future is batch or getattr(future, "batch", None) is batch:
+                path = []
+                while future is not None:
+                    path.append(future)
+                    future = before[id(future)]
+                return path[::-1]
+            for awaited in reversed(future._awaited() if hasattr(future, "_awaited") else ()):
+                if id(awaited) not in before:
+                    before[id(awaited)] = future
+                    stack.append(awaited)
         run = run.outer
     return []
 

@@ -5,6 +5,8 @@ allows: what calls itself here does so for the first levels only, because it is 
 
 """
 
+import inspect
+
 import qcore
 import six
 
@@ -81,6 +83,29 @@ def find_waiting(structure, found, depth=0):
             if depth == SHALLOW or not find_waiting(item, found, depth + 1):
                 return False
     return True
+
+
+def first_waiting(structure, depth=0):
+    """The first future in ``structure`` that is not computed, or None.
+
+    Looking at no more than that is what makes many knots bearable (test_knots.py).
+
+    """
+    if isinstance(structure, FutureBase):
+        return structure if structure._value is _none else None
+    if structure is None:
+        return None
+    if depth == SHALLOW:
+        structure = leaves(structure)
+    for item in structure.values() if type(structure) is dict else structure:
+        if isinstance(item, FutureBase):
+            if item._value is _none:
+                return item
+        elif item is not None:
+            first = first_waiting(item, depth + 1)
+            if first is not None:
+                return first
+    return None
 
 
 def values_of(structure, depth=0):
@@ -187,8 +212,31 @@ def _checked_leaf(leaf):
 
 def _wrong_leaf(leaf):
     return TypeError(
-        "Cannot unwrap an object of type '%s': only futures and None are allowed." % type(leaf)
+        "Cannot unwrap an object of type '%s': only futures and None are allowed. %s"
+        % (type(leaf), _cure(leaf))
     )
+
+
+def _cure(leaf):
+    cls = type(leaf)
+    for plain in (list, tuple, dict):
+        if issubclass(cls, plain):
+            return (
+                "Lists, tuples and dicts of them are taken apart, but nothing that is derived from"
+                " these. Cure: make a plain %s of it." % plain.__name__
+            )
+    if hasattr(cls, "__await__"):
+        return (
+            "Cure: make it an @asynq() function that yields what it waits for; coroutines are not"
+            " run."
+        )
+    if inspect.isgenerator(leaf):
+        return "Cure: decorate the function that makes it with @asynq(), and call its .asynq(...)."
+    if callable(leaf):
+        return "Cure: call it: yield f.asynq(...), not f."
+    if hasattr(cls, "__iter__") and not isinstance(leaf, (six.text_type, bytes)):
+        return "Cure: make a list of it."
+    return "Cure: yield f.asynq(...), not f(...); what is no future needs no yield."
 
 
 def extract_futures(value, result):

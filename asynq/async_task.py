@@ -7,6 +7,7 @@ the ready ones are run is in ``scheduler``; what may be yielded is in ``_structu
 """
 
 import linecache
+import operator
 import weakref
 from collections import OrderedDict
 from types import GeneratorType
@@ -20,12 +21,20 @@ from ._structures import (
     checked,
     extract_futures,
     find_waiting,
+    first_waiting,
     leaves,
     replaced,
     unwrap,
     values_of,
 )
-from .futures import INTERRUPTS, ErrorFuture, FutureBase, _none
+from .futures import (
+    INTERRUPTS,
+    ErrorFuture,
+    FutureBase,
+    _none,
+    check_initialised,
+    is_interrupt,
+)
 from .scheduler import (
     BLOCKED,
     FAILED,
@@ -33,6 +42,7 @@ from .scheduler import (
     NO_CONTEXT,
     PARKED,
     RUNNING,
+    UNHEARD,
     AsyncTaskError,
     Run,
     _state,
@@ -148,7 +158,10 @@ class AsyncTask(FutureBase):
     _compute = run
 
     def _begin(self, args, kwargs):
-        return Run(self)
+        try:
+            return Run(self)
+        finally:
+            del self  # as in FutureBase.value
 
     def value(self):
         try:
@@ -189,12 +202,15 @@ class AsyncTask(FutureBase):
                     one = scheduler.scope = scope
                     one.active = True
                     one.context.resume()
-            except INTERRUPTS as interrupt:
-                scheduler.switch(scope, one, interrupt=interrupt)
+            except INTERRUPTS:
+                if one is not None:
+                    scheduler._quit(one)
+                raise
             except BaseException as error:
                 scheduler.switch(scope, one, error)
-            if scheduler.scope is not scope:
-                scheduler.switch(scope)
+            # A context that has refused may also have changed what is above this task.
+            while scheduler.scope is not self._scope and self._pending == 0:
+                scheduler.switch(self._scope)
             return self._pending == 0
         finally:
             del self  # the traceback of a context's error leads to this frame
@@ -206,15 +222,14 @@ class AsyncTask(FutureBase):
 
         """
         while True:
+            self._yielded = yielded
             if watch.observer is not None:
-                self._yielded = yielded
                 watch.observer.task_waits(self, self._awaited())
             self._yields += 1
             if isinstance(yielded, FutureBase):
                 if yielded._value is _none:
-                    self._yielded = yielded
-                    if self._value is not _none:
-                        return BLOCKED  # somebody has set the value or error meanwhile
+                    if self._pending != RUNNING:
+                        return self._leave_off()
                     try:
                         yielded._enlist(self)
                         self._pending = 1
@@ -222,14 +237,12 @@ class AsyncTask(FutureBase):
                     except CANNOT_WAIT as error:
                         self._let_stand_for(yielded, error)
                 else:
-                    self._yielded = yielded
                     value = self._collect()
                     if value is not FAILED:
                         return value
             elif yielded is None:
                 return None
             else:
-                self._yielded = yielded
                 value = self._wait_for_all(yielded)
                 if value is not FAILED:
                     return value
@@ -241,8 +254,8 @@ class AsyncTask(FutureBase):
 
     def _wait_for_all(self, structure):
         """Wait for all in ``structure``, just yielded; return the values if all are computed."""
-        if self._value is not _none:
-            return BLOCKED  # somebody has set the value or error meanwhile
+        if self._pending != RUNNING:
+            return self._leave_off()
         waiting = []
         if not find_waiting(structure, waiting):
             waiting = self._waiting_leaves()
@@ -264,6 +277,30 @@ class AsyncTask(FutureBase):
         yielded = self._yielded
         # An error may stand for the whole structure.
         return FAILED if isinstance(yielded, FutureBase) else self._values(yielded)
+
+    def _leave_off(self):
+        """The body has yielded what it would wait for, but nobody hears of it any longer."""
+        if self._value is not _none:
+            self._end_unheard()
+        else:
+            self._waiting_leaves()
+            self._pending = PARKED
+        return BLOCKED
+
+    def _end_unheard(self):
+        """The body has had its last step, and the task its value or error before that.
+
+        It can be called again if an interrupt has come in the middle of it.
+
+        """
+        self._yielded = None
+        self._pending = PARKED
+        if self._body is not None:
+            self._close(self._body)
+        if self._scope is not None:
+            self._scope.close(self)
+        self._body = None
+        self._pending = RUNNING
 
     def _waiting_leaves(self):
         """The same for an unusual structure: what is wrong in it gets errors put in its place."""
@@ -307,26 +344,45 @@ class AsyncTask(FutureBase):
         """What ``throw`` of the body gets: the first error, in the order of what was yielded."""
         failed = self._yielded
         if not isinstance(failed, FutureBase):
-            failed = next(future for future in leaves(failed) if future._failure is not None)
+            for failed in leaves(failed):
+                if failed._failure is not None:
+                    break
         self._yielded = None
         return to_throw(failed._error, failed._traceback)
 
     def _stop(self, error):
         """The body has ended by raising ``error``; return what ``_finish`` does."""
         if self._value is not _none:
-            if isinstance(error, INTERRUPTS):
+            if is_interrupt(error):
                 raise error
-            return None  # somebody has set the value or error meanwhile
+            return self._finish(None)
+        if is_interrupt(error) and getattr(self._body, "gi_frame", None) is not None:
+            raise error  # not by the body, which has not ended
+        if self._yielded is not None and isinstance(error, AttributeError):
+            # It is not the body that has raised it.
+            try:
+                for future in self._awaited():
+                    check_initialised(future)
+            except TypeError as cause:
+                self._yielded = ErrorFuture(cause)
+                self._pending = 0
+                return self
         # The first entry is the loop's; what was raised in a child is clean already.
         traceback = caught_traceback(error).tb_next
         clean = getattr(error, "_traceback", None)
         if isinstance(error, (GeneratorExit, StopIteration)):
-            if isinstance(error, AsyncTaskResult):
-                return self._finish(error.result)
             if isinstance(error, StopIteration):
                 error = _stop_iteration_escaped(error)
             elif not isinstance(error, AsyncTaskCancelledError):
-                return self._finish(None)
+                try:
+                    return self._finish(
+                        error.result if isinstance(error, AsyncTaskResult) else None
+                    )
+                finally:
+                    self = error = None  # as in _finish
+        if traceback is None and type(error) is ValueError and self._body is not None:
+            # Not the body has raised it, but the generator: it is being run.
+            error = _runs_already(self)
         return self._fail(error, user_traceback(traceback, clean))
 
     def _fail(self, error, traceback):
@@ -342,14 +398,21 @@ class AsyncTask(FutureBase):
 
         """
         if self._value is not _none:
-            return None  # somebody has set the value or error meanwhile
+            self._body = None
+            self._end_unheard()  # somebody has set the value or error meanwhile
+            return None
         if watch.observer is not None:
             watch.observer.task_exits(self, value, self._error)
         self._body = None
         if self._scope is not None:
             error = self._scope.close(self)
-            if error is not None and self._error is None:
-                return self._fail(error, user_traceback(caught_traceback(error)))
+            if error is not None:
+                if self._error is None:
+                    try:
+                        return self._fail(error, user_traceback(caught_traceback(error)))
+                    finally:
+                        self = error = None  # its traceback leads to this frame
+                error = None
         self._value = value
         if (
             self.__class__ is not AsyncTask
@@ -431,10 +494,15 @@ class AsyncTask(FutureBase):
                 self._scope = waiter._scope
                 self._depth = waiter._depth + 1
             run.ready.append(self)
+        elif pending == UNHEARD:
+            self._pending = RUNNING
 
-    def _blockers(self):
-        if self._pending == RUNNING:
+    def _blockers(self, only_first=False):
+        if self._pending in (RUNNING, UNHEARD):
             return None
+        if only_first:
+            first = first_waiting(self._yielded)
+            return [] if first is None else [first]
         return [future for future in self._awaited() if future._value is _none]
 
     def _adopt(self, waiter):
@@ -447,12 +515,13 @@ class AsyncTask(FutureBase):
                 task._set_going(waiter)
                 continue
             pending = task._pending
-            if pending != FRESH:
-                task._check_thread(run)
-            if pending == RUNNING or (pending != PARKED and task._run is run):
-                continue
             if pending == FRESH:
                 task._set_going(waiter)
+                continue
+            task._check_thread(run)
+            if pending == UNHEARD:
+                task._pending = pending = RUNNING
+            if pending == RUNNING or (pending != PARKED and task._run is run):
                 continue
             blockers = task._blockers()
             if pending == PARKED:
@@ -485,17 +554,27 @@ class AsyncTask(FutureBase):
         self._run = run
         run.ready.append(self)
 
-    def _let_stand_for(self, culprit, error):
-        """Wait for ``culprit`` no longer; ``error`` is what it gives."""
-        culprit._leave(self)
+    def _let_stand_for(self, culprit, error, *more):
+        """Wait for ``culprit``, and ``more`` such, no longer; ``error`` is what they give."""
+        culprits = set(map(id, more))
+        culprits.add(id(culprit))
+        for future in more + (culprit,):
+            future._leave(self)
         instead = ErrorFuture(error)
         self._yielded = replaced(
-            self._yielded, lambda future: instead if future is culprit else future
+            self._yielded, lambda future: instead if id(future) in culprits else future
         )
 
     def _refuse(self, culprit, error, run):
-        """``culprit`` will never be computed: let ``error`` stand for it in what was yielded."""
-        self._let_stand_for(culprit, error)
+        """``culprit`` will never be computed: let ``error`` stand for it in what was yielded.
+
+        It stands for all others of which this is as certain, too. The body is thrown the first
+        error only; and each of many for itself would cost the square of their number.
+
+        """
+        blockers = self._blockers()
+        in_vain = [future for future in blockers if not isinstance(future, AsyncTask)]
+        self._let_stand_for(culprit, error, *in_vain)
         self._pending = len(self._blockers())
         if self._pending == 0:
             self._recover(run)
@@ -503,8 +582,10 @@ class AsyncTask(FutureBase):
     def _abort(self, error):
         """The run ends with ``error``, and so does this task if it has begun."""
         if self._value is not _none:
+            if self._pending != RUNNING:
+                self._computed()  # which an interrupt has ended too early
             return
-        if self._pending == 0 and self._yields == 0:
+        if self._pending in (0, FRESH) and self._yields == 0:
             self._pending = FRESH
         else:
             self._pending = PARKED
@@ -512,35 +593,39 @@ class AsyncTask(FutureBase):
 
     def _dispose(self):
         """The value or error was set from outside: end the body, and wait for nothing."""
-        begun = self._pending not in (FRESH, RUNNING)
-        running = self._pending == RUNNING and self._body is not None and self._body.gi_running
-        self._pending = RUNNING
-        body, self._body = self._body, None
-        if begun:
+        pending = self._pending
+        if pending in (RUNNING, UNHEARD):
+            # The body goes on to where it would have to wait, or to its end.
+            self._pending = UNHEARD
+        elif pending == FRESH:
+            self._body = None
+            self._pending = RUNNING
+        else:
             _abandon(self)
-        self._yielded = None
-        # A body that is running goes on to its next yield or end, which nobody will hear of.
-        if begun and not running:
-            if body is not None:
-                self._close(body)
-            if self._scope is not None:
-                self._scope.close(self)
+            self._end_unheard()
 
     def _close(self, body):
         """Close the body as what it is: this task, in the contexts of those above it."""
         scheduler = _state.current
         active, scope = scheduler.active_task, scheduler.scope
         try:
-            scheduler.switch(self._scope_above())
-            scheduler.active_task = self
-            body.close()
+            try:
+                scheduler.switch(self._scope_above())
+                scheduler.active_task = self
+                body.close()
+            except INTERRUPTS:
+                raise
+            except BaseException:
+                pass  # as for a generator that is garbage: the task has its error already
+            finally:
+                scheduler.active_task = active
+                scheduler.switch(scope)
         except INTERRUPTS:
-            raise
-        except BaseException:
-            pass  # as for a generator that is garbage: the task has its error already
-        finally:
             scheduler.active_task = active
             scheduler.switch(scope)
+            raise
+        finally:
+            self = active = None  # the traceback of a context's error leads to this frame
 
     # Contexts
 
@@ -553,22 +638,30 @@ class AsyncTask(FutureBase):
     def _come_back(self, run):
         """The run that had taken it over has ended: go on in ``run``, in its waiters' contexts."""
         self._run = run
-        waiters = self._waiters
-        if self._value is _none and waiters is not None:
-            self._hang_below(waiters[0] if type(waiters) is list else waiters)
+        if self._value is _none and (self._waiters is not None or self is run.task):
+            self._hang_below_another()
 
-    def _hang_below(self, waiter):
+    def _hang_below_another(self):
         """One that waited for this task has gone: leave its contexts for those of another one."""
+        run, waiter = self._run, self._waiters
+        # It may be another run's task that waits, too, but it is not for that one that it runs now.
+        if self is run.task:
+            waiter = run
+        elif type(waiter) is list:
+            # The least deep one, because others may wait for it in turn.
+            waiters = [one for one in waiter if one._run is run] or waiter
+            waiter = min(waiters, key=operator.attrgetter("_depth"))
         former, scope = self._scope_above(), waiter._scope
         stack = [self] if former is not scope else []
         while stack:
             task = stack.pop()
             if task._value is not _none or task._pending == FRESH:
                 continue
-            if task._scope is former:
+            own = former is not None and former.task is task._ref
+            if task._scope is former and not own:
                 task._scope = scope
                 stack.extend(f for f in task._awaited() if isinstance(f, AsyncTask))
-            elif task._scope_above() is former:
+            elif own or task._scope_above() is former:
                 task._scope.move(task, scope)
 
     @property
@@ -619,13 +712,17 @@ class AsyncTask(FutureBase):
     @property
     def running(self):
         """Whether the body is being executed at this moment."""
-        return self._pending == RUNNING and self._value is _none
+        return self._pending in (RUNNING, UNHEARD) and self._value is _none
 
     @property
     def perf_stats(self):
         """The performance record: filled, when the task is computed, if they are collected."""
         record = getattr(self, "_profile", None)
         return {} if record is None else record.stats
+
+    def _has_ended(self):
+        """Whether the task is computed, and nothing of its body is run any longer."""
+        return self._value is not _none and self._body is None
 
     def can_continue(self):
         """Whether the body has not ended."""
@@ -740,12 +837,15 @@ def _abandon(task):
         for future in task._awaited():
             # Also one that is computed may not have told its waiters yet.
             future._leave(task)
-            if not isinstance(future, AsyncTask) or future._pending < 0:
+            if not isinstance(future, AsyncTask) or future._pending in (FRESH, PARKED):
                 continue
             waiters = future._waiters
-            if waiters is not None:
-                future._hang_below(waiters[0] if type(waiters) is list else waiters)
-            elif future is not future._run.task:
+            if future._pending < 0:
+                if future._value is _none and waiters is None and not future._run.is_for(future):
+                    future._pending = UNHEARD
+            elif waiters is not None:
+                future._hang_below_another()
+            elif not future._run.is_for(future):
                 if future._yields == 0:
                     future._pending = FRESH
                 else:
@@ -779,6 +879,14 @@ def _too_deep(run):
         "Number of scheduled tasks exceeded maximum threshold. More than %d tasks wait for"
         " one another (options.MAX_TASK_STACK_SIZE): is this recursion without an end?"
         % run.max_depth
+    )
+
+
+def _runs_already(task):
+    return AsyncTaskError(
+        "%s can't run, because its body is running: it was asked for in two threads at the same"
+        " moment, or its generator is another task's, too. Cure: ask for it in one thread, and hand"
+        " its value over." % safe_str(task)
     )
 
 

@@ -9,9 +9,10 @@ import threading
 import traceback as traceback_module
 
 from . import profiler
-from ._debug import options, safe_str, watch, write
-from .futures import INTERRUPTS, FutureBase, _none, report_ignored
-from .scheduler import AsyncTaskError, get_scheduler
+from ._debug import options, safe_repr, safe_str, watch, write
+from ._knots import called_from_its_flush
+from .futures import INTERRUPTS, FutureBase, _none, is_interrupt, report_ignored
+from .scheduler import _state, get_scheduler
 
 __all__ = [
     "BatchBase",
@@ -80,11 +81,18 @@ class BatchBase(FutureBase):
 
         """
         if self.is_flushed():
-            raise BatchingError("Batch is already flushed or cancelled.")
+            raise BatchingError(
+                "Batch is already flushed or cancelled. It is %s. Cure: ask is_flushed() before."
+                % safe_str(self)
+            )
         try:
-            self._compute()
+            try:
+                self._compute()
+                self._let_items_go()
+            except BaseException:
+                self._settle()
+                raise
         finally:
-            self._let_items_go()
             del self  # as in FutureBase.value
 
     def cancel(self, error=None):
@@ -96,13 +104,32 @@ class BatchBase(FutureBase):
         if not self.is_computed():
             try:
                 self._end(BatchCancelledError() if error is None else error)
-            finally:
                 self._let_items_go()
+            except BaseException as raised:
+                self._end(raised)
+                self._settle()
+                raise
 
     def _let_items_go(self):
-        # They hold the batch. (It is not computed where an interrupt came before the flush.)
-        if self._value is not _none and not options.KEEP_DEPENDENCIES:
+        # They hold the batch.
+        if not options.KEEP_DEPENDENCIES:
             self.items = []
+
+    def _settle(self):
+        """Settle the items where an interrupt, or a stack that was full, has prevented it."""
+        if self._value is not _none:
+            interrupt = self._settle_items(self._error)
+            self._let_items_go()
+            try:
+                if interrupt is not None:
+                    raise interrupt
+            finally:
+                del self, interrupt  # as in FutureBase.value
+
+    def _catch_up(self):
+        """The same with all that belongs to a failure; raises if it can't be done here either."""
+        self._settle()
+        self._try_switch_active_batch()
 
     # What derived classes define
 
@@ -131,40 +158,35 @@ class BatchBase(FutureBase):
 
     def _compute(self):
         if self._flushing is not None:
-            raise AsyncTaskError(
-                "Can't proceed further: the flush of %s waits for itself or for one of its own"
-                " items. Cure: in _flush(), set the items' values; don't ask for them."
-                % safe_str(self)
-            )
-        self._flushing = get_scheduler()
+            raise called_from_its_flush(self, get_scheduler())
         error = None
         try:
-            self._try_switch_active_batch()
-            self._flush()
-            self._try_switch_active_batch()
-        except BaseException as raised:
+            try:
+                self._flushing = get_scheduler()
+                self._try_switch_active_batch()
+                self._flush()
+                self._try_switch_active_batch()
+            except BaseException as raised:
+                error = raised
+            self._end(error)
+        except INTERRUPTS as raised:
             error = raised
-        try:
-            if self._value is _none:
-                self._end(error)
+            self._end(error)
         finally:
             self._flushing = None
         try:
-            if isinstance(error, INTERRUPTS):
+            if is_interrupt(error):
                 raise error
         finally:
             del self, error  # as in FutureBase.value
 
     def _end(self, error):
-        """Compute the batch and its items, also if that is interrupted."""
+        """Compute the batch and its items; also what is left of that after an interrupt."""
         try:
-            self.set_error(error)
-        except INTERRUPTS as raised:
             if self._value is _none:
-                self.set_error(raised)
+                self.set_error(error)
             else:
                 self._settle_items(self._error)
-            raise
         finally:
             del self, error  # as in FutureBase.value
 
@@ -178,6 +200,12 @@ class BatchBase(FutureBase):
                 except INTERRUPTS as raised:
                     interrupt = raised
                 except BaseException as raised:
+                    scheduler = _state.current
+                    if scheduler.current_run is not None and self._scheduler is None:
+                        # It is still the current one, so that nothing could be asked for any more.
+                        # The run has it try again: the reason may be that the stack is full here.
+                        self._scheduler = scheduler
+                        scheduler._batches.append(self)
                     report_ignored("a hook of a batch that had failed", raised)
         interrupt = self._settle_items(self._error) or interrupt
         try:
@@ -290,6 +318,18 @@ def _no_value(item):
     )
 
 
+def _no_batch(batch):
+    if isinstance(batch, BatchBase):
+        return TypeError(
+            "%s.__init__() did not call that of its base class. Cure: call super(%s, self)"
+            ".__init__() there." % (type(batch).__name__, type(batch).__name__)
+        )
+    return TypeError(
+        "expected a batch to add the item to, got %s. Cure: give the current batch to"
+        " BatchItemBase.__init__()." % safe_repr(batch)
+    )
+
+
 def _drop_locals(traceback):
     """Empty the frames of a flush that failed.
 
@@ -312,10 +352,13 @@ class BatchItemBase(FutureBase):
     __slots__ = ("batch", "index")
 
     def __init__(self, batch):
-        assert batch._value is _none, (
-            "can't add an item to the batch that is already flushed: %s. Cure: have"
-            " _try_switch_active_batch() install a new one." % safe_str(batch)
-        )
+        try:
+            assert batch._value is _none, (
+                "can't add an item to the batch that is already flushed: %s. Cure: have"
+                " _try_switch_active_batch() install a new one." % safe_str(batch)
+            )
+        except AttributeError:
+            raise _no_batch(batch)
         self._value = _none
         self._error = None
         self._waiters = None

@@ -2,7 +2,15 @@
 
 from ._debug import safe_str, watch
 from .futures import INTERRUPTS, _none
-from .scheduler import NO_CONTEXT, RUNNING, AsyncTaskError, _state, get_active_task
+from .scheduler import (
+    NO_CONTEXT,
+    RUNNING,
+    UNHEARD,
+    AsyncTaskError,
+    _state,
+    get_active_task,
+    pause_anyway,
+)
 
 __all__ = ["AsyncContext", "NonAsyncContext", "enter_context", "leave_context"]
 
@@ -64,12 +72,16 @@ class ContextScope(object):
         last_error = interrupt = None
         scope = self
         while scope is not None and scope.task is task._ref:
-            context, scope.context = scope.context, NO_CONTEXT
+            context = scope.context
             try:
+                scope.context = NO_CONTEXT
                 if scope.active:
                     context.pause()
             except INTERRUPTS as error:
                 interrupt = error
+                scope.context = NO_CONTEXT
+                if scope.active:
+                    pause_anyway(context)
             except BaseException as error:
                 last_error = error
             scope = scope.parent
@@ -78,7 +90,8 @@ class ContextScope(object):
                 raise interrupt
             return last_error
         finally:
-            del last_error, interrupt  # their tracebacks lead to this frame
+            # Their tracebacks lead to this frame.
+            self = task = scope = context = last_error = interrupt = None
 
 
 def enter_context(context):
@@ -104,7 +117,8 @@ def _enter(context):
     scheduler = _state.current
     task = scheduler.active_task
     if task is None or task._pending != RUNNING or task._value is not _none:
-        return _no_task
+        if task is None or task._pending != UNHEARD:
+            return _no_task
     if task._scope is not scheduler.scope:
         if task is scheduler.current_run.caller:
             return _no_task  # what runs is a future's own code, not the task's body
@@ -171,14 +185,29 @@ class _TaskContext(object):
         return self._holder()
 
     def _enter_again(self):
-        """Count it, if it is the same task that enters."""
+        """Count it, if it is the same task that enters; tell whether it is inside at all."""
         task, holder = get_active_task(), self._holder()
+        if self._holder is not _no_task and (holder is None or holder._has_ended()):
+            self._holder = None  # an interrupt has kept it from being left
+            self._again = 0
+            return False
         if holder is not None and holder is not task:
             raise AsyncTaskError(
                 "%s is entered by %s while %s is inside it. Cure: one context object for each"
                 " task." % (safe_str(self), safe_str(task), safe_str(holder))
             )
         self._again += 1
+        return True
+
+    def _break_off(self, holder=None):
+        """An interrupt came while it was entered or left, nobody knows how far that was."""
+        holder = holder or self._holder
+        task = get_active_task()
+        if holder is None and task is not None:
+            holder = task._ref
+        _leave(self, holder)
+        self._holder = None
+        pause_anyway(self)
 
 
 class AsyncContext(_TaskContext):
@@ -189,6 +218,11 @@ class AsyncContext(_TaskContext):
     active for those others, and is paused for all the rest and for every flush. One object can
     be entered by one task at a time; entering it again inside itself does nothing.
 
+    ``pause`` and ``resume`` alternate, with one exception: if a ``KeyboardInterrupt`` or a
+    ``SystemExit`` comes out of one of them, ``pause`` is called once more, because nobody knows
+    how far it got. What that raises is ignored. So let ``pause`` bear to be called when the
+    context is not active.
+
     ::
 
         class tagged(AsyncContext):
@@ -196,25 +230,27 @@ class AsyncContext(_TaskContext):
                 self.tag = tag
 
             def resume(self):
-                tags.append(self.tag)
+                tags.add(self.tag)
 
             def pause(self):
-                tags.pop()
+                tags.discard(self.tag)
 
     """
 
     def __enter__(self):
-        if self._holder is not None:
-            self._enter_again()
+        if self._holder is not None and self._enter_again():
             return self
-        self._holder = _enter(self)
         try:
+            self._holder = _enter(self)
             self.resume()
+            return self
+        except INTERRUPTS:
+            self._break_off()
+            raise
         except BaseException:
             _leave(self, self._holder)
             self._holder = None
             raise
-        return self
 
     def __exit__(self, exc_type, exc_value, traceback):
         if self._again:
@@ -236,6 +272,9 @@ class AsyncContext(_TaskContext):
                     return
             if _leave(self, holder):
                 self.pause()
+        except INTERRUPTS:
+            self._break_off(holder)
+            raise
         finally:
             self._holder = None
             task = None  # the traceback of an error of pause() leads to this frame
@@ -258,17 +297,25 @@ class NonAsyncContext(_TaskContext):
     """
 
     def __enter__(self):
-        if self._holder is not None:
-            self._enter_again()
-        else:
+        if self._holder is not None and self._enter_again():
+            return
+        try:
             self._holder = _enter(self)
+        except INTERRUPTS:
+            self._break_off()
+            raise
 
     def __exit__(self, exc_type, exc_value, traceback):
         if self._again:
             self._again -= 1
-        else:
-            _leave(self, self._holder)
+            return
+        holder = self._holder
+        try:
+            _leave(self, holder)
             self._holder = None
+        except INTERRUPTS:
+            self._break_off(holder)
+            raise
 
     def resume(self):
         """Called if the task was blocked inside."""
@@ -281,5 +328,7 @@ class NonAsyncContext(_TaskContext):
     def _refuse(self):
         task = self._holder and self._holder()
         raise AssertionError(
-            "Task %s cannot yield while %s is active" % (safe_str(task), safe_str(self))
+            "Task %s cannot yield while %s is active: something else has to run before that is"
+            " computed. Cure: leave the context before the yield, or make it an AsyncContext."
+            % (safe_str(task), safe_str(self))
         )

@@ -15,6 +15,7 @@ from qcore import MarkerObject
 
 from ._compat import get_traceback, reraise, set_traceback, subscript, user_traceback
 from ._debug import safe_repr, safe_str, stderr, watch, write
+from ._knots import AsyncTaskError
 
 __all__ = [
     "FutureBase",
@@ -33,8 +34,19 @@ _none = MarkerObject("none (futures)")
 INTERRUPTS = (KeyboardInterrupt, SystemExit)
 
 
+def is_interrupt(error):
+    """Whether ``error`` is one of these."""
+    return isinstance(error, INTERRUPTS)
+
+
 class FutureIsAlreadyComputed(Exception):
     """Raised when a second value or error is given to a future; ``args[0]`` is the future."""
+
+    def __str__(self):
+        return (
+            "%s: a future gets one value or one error, and has it already. Cure: set it once, or"
+            " ask is_computed() before." % safe_str(*self.args)
+        )
 
 
 class _NobodyComputes(NotImplementedError):
@@ -94,6 +106,9 @@ class FutureBase(object):
             if self._error is not None:
                 reraise(self._error, self._traceback)
             return self._value
+        except AttributeError:
+            check_initialised(self)
+            raise
         finally:
             # The traceback holds this frame, and the future the error: without this they would
             # be a cycle (test_garbage.py).
@@ -111,6 +126,9 @@ class FutureBase(object):
             if self._value is _none:
                 self._compute()
             return self._error
+        except AttributeError:
+            check_initialised(self)
+            raise
         finally:
             del self  # as in value()
 
@@ -211,7 +229,7 @@ class FutureBase(object):
         """
         waiter._run.ready.append(_Computation(self, waiter))
 
-    def _blockers(self):
+    def _blockers(self, only_first=False):
         """The futures that this one waits for now; None if it does not wait for futures."""
         return None
 
@@ -219,7 +237,14 @@ class FutureBase(object):
         """Called when ``waiter`` does not wait for this future any longer."""
         waiters = self._waiters
         if type(waiters) is list:
-            self._waiters = [other for other in waiters if other is not waiter] or None
+            if waiters[0] is waiter:
+                # Many may leave one after another. Each has its places side by side.
+                count = 1
+                while count < len(waiters) and waiters[count] is waiter:
+                    count += 1
+                self._waiters = waiters[count:] or None
+            else:
+                self._waiters = [other for other in waiters if other is not waiter] or None
         elif waiters is waiter:
             self._waiters = None
 
@@ -227,6 +252,8 @@ class FutureBase(object):
         """Those who waited for this future only join the woken ones of their runs."""
         waiters = self._waiters
         self._waiters = None
+        if waiters is None:
+            return  # in another thread, somebody has just given up waiting
         for waiter in waiters if type(waiters) is list else (waiters,):
             waiter._pending -= 1
             if waiter._pending == 0:
@@ -266,8 +293,8 @@ class FutureBase(object):
         key = (threading.current_thread(), id(self))
         if key in _in_repr:
             return "<recursion>"
-        _in_repr.add(key)
         try:
+            _in_repr.add(key)
             return "%s (%s)" % (type(self), self._state_text())
         finally:
             _in_repr.discard(key)
@@ -311,12 +338,40 @@ if six.PY2:  # pragma: no cover
 _in_repr = set()
 
 
+def check_initialised(future):
+    """Called where a future lacks an attribute.
+
+    :raises TypeError: if the reason is that its class has an ``__init__`` which does not call the
+        one of this module. (Looking before would cost every future something.)
+
+    """
+    try:
+        future._value, future._error, future._waiters
+    except AttributeError:
+        error = TypeError(
+            "%s is a future whose __init__() did not call that of its base class. Cure: call"
+            " super(%s, self).__init__() there, before anything else."
+            % (object.__repr__(future), type(future).__name__)
+        )
+    else:
+        return
+    try:
+        six.raise_from(error, None)
+    finally:
+        del future, error  # as in FutureBase.value
+
+
 def report_ignored(what, error):
-    """Print on stderr an error that nobody can be given, with its traceback."""
-    stderr.write("exception ignored in asynq, raised by %s: %s\n" % (what, safe_repr(error)))
-    stderr.write(
-        "".join(traceback_module.format_exception(type(error), error, get_traceback(error)))
-    )
+    """Print on stderr an error that nobody can be given, with its traceback; never fails."""
+    try:
+        stderr.write("exception ignored in asynq, raised by %s: %s\n" % (what, safe_repr(error)))
+        stderr.write(
+            "".join(traceback_module.format_exception(type(error), error, get_traceback(error)))
+        )
+    except Exception:
+        pass  # stderr is closed or full, or the stack is
+    finally:
+        del error  # as in FutureBase.value
 
 
 class _Computation(object):
@@ -371,6 +426,7 @@ class Future(FutureBase):
 
     """
 
+    # None while it is being called.
     __slots__ = ("_value_provider",)
 
     def __init__(self, value_provider):
@@ -378,15 +434,28 @@ class Future(FutureBase):
         self._value_provider = value_provider
 
     def _compute(self):
+        provider, self._value_provider = self._value_provider, None
         try:
+            if provider is None:
+                raise AsyncTaskError(
+                    "Can't proceed further: %s is being computed already, by what asks for it or by"
+                    " another thread. Cure: have the provider do without it." % safe_repr(self)
+                )
             try:
-                value = self._value_provider()
+                value = provider()
             except Exception as error:
                 self.set_error(error)
                 raise
             self.set_value(value)
         finally:
+            self._value_provider = provider
             self = error = None  # noqa: F841 (as in value(); Python 2 keeps ``error``)
+
+    def _set_going(self, waiter):
+        # Who waits while it is being computed would get the error above, which is nobody else's:
+        # that is said once nothing else can run.
+        if self._value_provider is not None:
+            waiter._run.ready.append(_Computation(self, waiter))
 
 
 class ConstFuture(FutureBase):

@@ -117,7 +117,7 @@ class _AsyncGenerator(object):
         if isinstance(yielded, Value):
             self.last_task = ConstFuture(yielded.value)
         else:
-            self.last_task = _next_element.asynq(self.generator, yielded)
+            self.last_task = _next_element.asynq(self.generator, [yielded])
         return self.last_task
 
     def __repr__(self):
@@ -125,8 +125,14 @@ class _AsyncGenerator(object):
 
 
 @asynq()
-def _next_element(generator, yielded):
-    """Wait for what the body waits for, until it yields an element."""
+def _next_element(generator, first):
+    """Wait for what the body waits for, until it yields an element.
+
+    :param first: a list of what it has yielded. It is emptied, because an error holds the arguments
+        of the task that it comes from.
+
+    """
+    yielded = first.pop()
     try:
         while not isinstance(yielded, Value):
             try:
@@ -137,6 +143,9 @@ def _next_element(generator, yielded):
                 yielded = generator.throw(error)
             else:
                 yielded = generator.send(value)
+        result(yielded.value)
     except StopIteration:
         result(END_OF_GENERATOR)
-    result(yielded.value)
+    finally:
+        # The traceback of an error of what was yielded leads to this frame: see test_garbage.py.
+        generator = yielded = value = error = None  # noqa: F841

@@ -10,6 +10,7 @@ from __future__ import absolute_import
 import functools
 import importlib
 import inspect
+import sys
 
 import six
 from qcore import MarkerObject
@@ -254,18 +255,25 @@ class _AsyncPatch(object):
 
     def __enter__(self):
         entered = super(_AsyncPatch, self).__enter__()
-        in_place = entered
-        if self.attribute_name is not None:  # one of ``patch.multiple``
-            in_place = entered.get(self.attribute_name, self.new)
-        if callable(in_place) and _accepts_attributes(in_place):
-            self._give_back = _lend_asynq(in_place)
-        return entered
+        try:
+            in_place = entered
+            if self.attribute_name is not None:  # one of ``patch.multiple``
+                in_place = entered.get(self.attribute_name, self.new)
+            if callable(in_place) and _accepts_attributes(in_place):
+                self._give_back = _lend_asynq(in_place)
+            return entered
+        except BaseException:
+            self.__exit__(*sys.exc_info())
+            raise
 
     def __exit__(self, *exc_info):
         give_back, self._give_back = self._give_back, None
-        if give_back is not None:
-            give_back()
-        return super(_AsyncPatch, self).__exit__(*exc_info)
+        try:
+            if give_back is not None:
+                give_back()
+        finally:
+            stopped = super(_AsyncPatch, self).__exit__(*exc_info)
+        return stopped
 
     def copy(self):
         return _make_async(super(_AsyncPatch, self).copy())

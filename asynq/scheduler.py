@@ -22,6 +22,7 @@ nothing is ready. When there is nothing there either, :meth:`Run.idle` decides.
 """
 
 import threading
+from collections import OrderedDict
 
 import qcore
 
@@ -29,7 +30,7 @@ from . import _knots
 from ._compat import get_traceback, reraise, stop_value, user_traceback
 from ._knots import AsyncTaskError
 from ._debug import options, safe_str, watch, write
-from .futures import INTERRUPTS, READY_MADE, _none, report_ignored
+from .futures import INTERRUPTS, READY_MADE, _none, is_interrupt, report_ignored
 
 __all__ = ["TaskScheduler", "get_scheduler", "get_active_task", "AsyncTaskError", "reset", "run"]
 
@@ -40,6 +41,7 @@ __traceback_hide__ = True
 RUNNING = -1  # its body is being run, or it is computed
 FRESH = -2  # never asked for
 PARKED = -3  # started, but nobody asks for it any longer
+UNHEARD = -4  # its body is being run, but it is computed or nobody asks for it any longer
 
 # What is answered instead of the values: the task has to wait; one of the futures has an error.
 BLOCKED = qcore.MarkerObject("blocked (scheduler)")
@@ -52,6 +54,14 @@ class NO_CONTEXT(object):
     pause = resume = staticmethod(lambda: None)
 
 
+def pause_anyway(context):
+    """Pause a context that may be paused already, because an interrupt has come in between."""
+    try:
+        context.pause()
+    except BaseException:
+        pass  # the interrupt is on its way
+
+
 def run(self, *args, **kwargs):
     """Run the task that ``self`` begins, and return its value or raise its error.
 
@@ -61,69 +71,92 @@ def run(self, *args, **kwargs):
     that a keyword argument can't have.
 
     """
-    run = self._begin(args, kwargs)
+    try:
+        run = self._begin(args, kwargs)
+    except BaseException:
+        self = None  # as in FutureBase.value
+        raise
     scheduler = run.scheduler
     ready = run.ready
     try:
-        while ready or run.idle():
-            current = ready.pop()
-            if current._pending:
-                continue
-            while current is not None:
-                if current._scope is not scheduler.scope and not current._prepare(scheduler):
+        try:
+            scheduler.current_run = run
+            if run.task._value is _none:
+                run.task._set_going(run)
+                if len(ready) != 1:
+                    run.check_beginning()
+            # Both loops have no condition, because where one jumps back for its condition, Python
+            # 3.12 and 3.13 do not find their way to the handlers below if a signal comes.
+            while True:
+                if not ready and not run.idle():
                     break
-                current._pending = RUNNING
-                scheduler.active_task = current
-                if watch.observer is not None:
-                    watch.observer.task_continues(current)
-                body = current._body
-                if body is None:
-                    try:
-                        value = current.fn(*current.args, **(current._kwargs or {}))
-                    except BaseException as error:
-                        current = current._stop(error)
-                    else:
-                        current = current._finish(value)
+                current = ready.pop()
+                if current._pending:
                     continue
-                try:
-                    value = current._yielded
-                    if value is not None:
-                        value = current._collect()
-                        if value is FAILED:
-                            value = current._suspend(body.throw(*current._thrown()))
+                while True:
+                    if current is None:
+                        break
+                    if current._scope is not scheduler.scope and not current._prepare(scheduler):
+                        break
+                    current._pending = RUNNING
+                    scheduler.active_task = current
+                    if watch.observer is not None:
+                        watch.observer.task_continues(current)
+                    body = current._body
+                    if body is None:
+                        try:
+                            value = current.fn(*current.args, **(current._kwargs or {}))
+                        except BaseException as error:
+                            current = current._stop(error)
+                        else:
+                            current = current._finish(value)
+                        continue
+                    try:
+                        value = current._yielded
+                        if value is not None:
+                            value = current._collect()
+                            if value is FAILED:
+                                value = current._suspend(body.throw(*current._thrown()))
+                                if value is BLOCKED:
+                                    break
+                        while True:
+                            yielded = body.send(value)
+                            if type(yielded) is READY_MADE:
+                                # What _suspend does; with its call, a yield of a computed future
+                                # takes 1.3 times as long (``computed`` in
+                                # benchmarks/workloads.py).
+                                value = yielded._outcome
+                                if (
+                                    value is not _none
+                                    and yielded._failure is None
+                                    and watch.observer is None
+                                ):
+                                    current._yields += 1
+                                    continue
+                            value = current._suspend(yielded)
                             if value is BLOCKED:
                                 break
-                    while True:
-                        yielded = body.send(value)
-                        if type(yielded) is READY_MADE:
-                            # What _suspend does; with its call, a yield of a computed future takes
-                            # 1.3 times as long (``computed`` in benchmarks/workloads.py).
-                            value = yielded._outcome
-                            if (
-                                value is not _none
-                                and yielded._failure is None
-                                and watch.observer is None
-                            ):
-                                current._yields += 1
-                                continue
-                        value = current._suspend(yielded)
-                        if value is BLOCKED:
-                            break
-                    break
-                except StopIteration as stop:
-                    current = current._finish(stop_value(stop))
-                except BaseException as error:
-                    current = current._stop(error)
+                        break
+                    except StopIteration as stop:
+                        current = current._finish(stop_value(stop))
+                    except BaseException as error:
+                        current = current._stop(error)
+        except BaseException as error:
+            reraise(error, run.abort(error))
+        finally:
+            # An error's traceback holds this frame: it must not lead to what holds the error.
+            current = body = value = yielded = ready = self = args = kwargs = None
+            error = stop = None  # noqa: F841 (Python 2 keeps them)
+            run.end()
+        return run.outcome()
     except BaseException as error:
-        reraise(error, run.abort(error))
-    finally:
-        # An error's traceback holds this frame: it must not lead to what holds the error.
+        # Also at the end, or while it was dealing with an error, an interrupt can have come.
         current = body = value = yielded = ready = self = args = kwargs = None
-        error = stop = None  # noqa: F841 (Python 2 keeps them)
-        scheduler.active_task = run.caller
-        scheduler.current_run = run.outer
-        run.end()
-    return run.outcome()
+        stop = None  # noqa: F841
+        if run.task is not None or scheduler.current_run is run:
+            run.end_anyway(error)
+        error = None
+        raise
 
 
 class Run(object):
@@ -167,13 +200,15 @@ class Run(object):
         self.adopted = None
         if watch.observer is not None and self.caller is not None:
             watch.observer.task_called(task, self.caller)
-        if task._value is _none:
-            task._set_going(self)
-            if len(self.ready) != 1:
-                self.ready.reverse()
-                if not self.ready and task._blockers() is None:
-                    raise _knots.called_from_inside(self)
-        scheduler.current_run = self
+
+    def check_beginning(self):
+        """Its task was taken over from another run, or can't be computed by this one."""
+        self.ready.reverse()
+        try:
+            if not self.ready and self.task._blockers() is None:
+                raise _knots.called_from_inside(self)
+        finally:
+            del self  # as in FutureBase.value
 
     @property
     def _run(self):
@@ -209,10 +244,17 @@ class Run(object):
                 _knots.untie(self)
         return True
 
+    def is_for(self, task):
+        """Whether this run is to compute ``task``, or one outside of it is."""
+        run = self
+        while run is not None and run.task is not task:
+            run = run.outer
+        return run is not None
+
     def adopt(self, task, former):
         """Note that ``task`` was begun by the run ``former`` and is now driven by this one."""
         if self.adopted is None:
-            self.adopted = {}
+            self.adopted = OrderedDict()
         self.adopted[task] = former
 
     def abort(self, error):
@@ -224,6 +266,16 @@ class Run(object):
 
         """
         traceback = user_traceback(get_traceback(error))
+        while self.task is not None:
+            try:
+                self._abort_tasks(error)
+                self.task = None
+            except INTERRUPTS:
+                if not is_interrupt(error):
+                    raise  # instead of ``error``; else one is on its way already
+        return traceback
+
+    def _abort_tasks(self, error):
         scheduler = self.scheduler
         roots = [self.task] + self.ready + self.woken
         if scheduler.active_task is not self.caller:
@@ -231,39 +283,54 @@ class Run(object):
         scheduler.active_task = self.caller
         try:
             scheduler.switch(self._scope)
-        except INTERRUPTS:
-            pass  # ``error`` is on its way already
-        for task in reversed(_knots.reachable(roots, self)):
-            if task._pending == RUNNING or task not in (self.adopted or ()):
-                try:
+            for task in reversed(_knots.reachable(roots, self)):
+                if task._pending in (RUNNING, UNHEARD) or task not in (self.adopted or ()):
                     task._abort(error)
-                except INTERRUPTS:
-                    pass
-        self.task = None
-        return traceback
+        finally:
+            roots = task = None  # noqa: F841 (as in run(): a context's error leads to this frame)
 
     def end(self):
-        """Leave everything as it was before the run."""
+        """Leave everything as it was before the run.
+
+        Like :meth:`abort`, it can be called again if an interrupt has come in the middle of it.
+
+        """
         scheduler = self.scheduler
         outer = self.outer
+        scheduler.active_task = self.caller
         if scheduler.scope is not self._scope:
             scheduler.switch(self._scope)
         if outer is None:
             if scheduler._batches:
                 scheduler.forget_batches()
         elif self.adopted is not None:
-            # What is left of them, and of what they wait for, goes on in the outer run.
+            # What is left of them, and of what they wait for, goes on where it was.
             left = [task for task in self.adopted if not task.is_computed()]
             for task in left:
-                if self.adopted[task] is not outer:
-                    outer.adopt(task, self.adopted[task])
-            for task in _knots.reachable(left, self):
-                task._come_back(outer)
-            outer.woken.extend(reversed(self.ready))
-            outer.woken.extend(self.woken)
+                task._run = self.adopted[task]
+            for task in left:
+                for other in [task] + _knots.reachable(task._awaited(), self):
+                    other._come_back(task._run)
+            for entry in self.ready[::-1] + self.woken:
+                # What is to be computed for a task goes with that task.
+                run = getattr(entry, "waiter", entry)._run
+                if run is not self:
+                    run.woken.append(entry)
         if self.ready or self.woken:
             del self.ready[:], self.woken[:]
-        self.outer = self.caller = self.adopted = None
+        self.adopted = None
+        scheduler.current_run = outer
+        self.outer = self.caller = None
+
+    def end_anyway(self, error):
+        """Do what an interrupt has kept from being done at the end; ``error`` is on its way."""
+        while self.scheduler.current_run is self:
+            try:
+                self.abort(error)
+                self.end()
+            except INTERRUPTS:
+                pass  # each time more has been done
+        self.task = None
 
     def outcome(self):
         """Return the value of the task or raise its error, and forget it."""
@@ -313,8 +380,10 @@ class TaskScheduler(object):
 
     def wait_for(self, task):
         """Run until ``task`` is computed. Its error is not raised, if it has one."""
-        quiet_run = _QuietRun(task)
-        del task  # an error's traceback can lead to this frame
+        try:
+            quiet_run = _QuietRun(task)
+        finally:
+            del task  # an error's traceback can lead to this frame
         run(quiet_run)
 
     def reset(self):
@@ -324,35 +393,42 @@ class TaskScheduler(object):
 
     def schedule_batch(self, batch):
         """Flush ``batch`` when its turn comes."""
-        batch._scheduler = self
         self._batches.append(batch)
+        batch._scheduler = self
         if watch.observer is not None:
             watch.observer.batch_scheduled(batch)
 
     def _next_batch(self):
-        """Take the batch to be flushed now from the pending ones; None if there is none.
+        """The pending batch that is to be flushed now; None if there is none.
 
-        Each is asked for its priority each time, because it changes with its items.
+        Each is asked for its priority each time, because it changes with its items. One that
+        fails to say is cancelled, and is the one that is taken: its tasks go on first.
 
         """
         best = best_priority = None
-        for batch in list(self._batches):
-            try:
-                if batch.is_flushed() or batch._flushing is self:
-                    self._forget(batch)
-                    continue
-                priority = batch.get_priority()
-                if best is None or best_priority < priority:
-                    best, best_priority = batch, priority
-            except INTERRUPTS:
-                raise
-            except BaseException as error:
-                self._forget(batch)
-                batch.cancel(error)
-        batch = None  # an error's traceback can lead to this frame
-        if best is not None:
-            self._forget(best)
-        return best
+        try:
+            for batch in list(self._batches):
+                was_computed = batch._value is not _none
+                try:
+                    if was_computed or batch.is_flushed() or batch._flushing is self:
+                        if batch.is_cancelled():
+                            batch._catch_up()
+                        self._forget(batch)
+                        continue
+                    priority = batch.get_priority()
+                    if best is None or best_priority < priority:
+                        best, best_priority = batch, priority
+                except INTERRUPTS:
+                    raise
+                except BaseException as error:
+                    if not was_computed:
+                        # It stays among the pending ones until the next look at them, which has it
+                        # catch up if it could not do all of that.
+                        batch.cancel(error)
+                        return batch
+            return best
+        finally:
+            batch = best = error = None  # noqa: F841 (as in FutureBase.value)
 
     def flush_one(self):
         """Flush one of the pending batches, telling the hooks; False if there is none.
@@ -365,6 +441,9 @@ class TaskScheduler(object):
         if batch is None:
             return False
         try:
+            if batch._value is not _none:
+                return True  # it was cancelled
+            self._forget(batch)
             if watch.observer is not None:
                 watch.observer.batch_flushes(batch)
             try:
@@ -374,7 +453,19 @@ class TaskScheduler(object):
             except BaseException as error:
                 batch.cancel(error)
                 return True
-            batch.flush()
+            try:
+                batch.flush()
+            except INTERRUPTS:
+                raise
+            except BaseException as error:
+                # By a flush() of the user's own, or because the stack is full: it has to catch up.
+                # Or it is being flushed, by another thread.
+                if batch._flushing is None:
+                    batch._scheduler = self
+                    self._batches.append(batch)
+                    if not batch.is_flushed():
+                        batch.cancel(error)
+                return True
             try:
                 self.on_after_batch_flush.trigger(batch)
             except INTERRUPTS:
@@ -385,6 +476,7 @@ class TaskScheduler(object):
                 watch.observer.batch_flushed(batch)
         except INTERRUPTS:
             if not batch.is_flushed():
+                self._forget(batch)
                 self.schedule_batch(batch)  # a task of an outer run may wait for it
             raise
         finally:
@@ -393,24 +485,33 @@ class TaskScheduler(object):
 
     def forget_batches(self):
         """Flush none of the pending batches; they stay usable for who has them."""
-        for batch in self._batches:
+        batches, self._batches = self._batches, []
+        for batch in batches:
             batch._scheduler = None
-        del self._batches[:]
+            try:
+                if batch.is_cancelled():
+                    batch._catch_up()
+            except INTERRUPTS:
+                raise
+            except BaseException as error:
+                report_ignored("a hook of a batch that had failed", error)
 
     def _forget(self, batch):
         batch._scheduler = None
         self._batches = [other for other in self._batches if other is not batch]
 
-    def switch(self, scope, refused=None, error=None, interrupt=None):
+    def switch(self, scope, refused=None, error=None):
         """Make the contexts of ``scope``, and of those above it, the active ones.
 
         What is left is paused, innermost first, then what is entered is resumed, outermost
         first; what both share is not touched. If a context refuses, all others are switched all
-        the same, and then the task that entered it fails, or the interrupt is raised.
+        the same, and then the task that entered it fails, or the interrupt is raised. After an
+        interrupt that came in between, it can be called again.
 
-        :param refused: the scope whose context has raised ``error`` or ``interrupt`` on the way.
+        :param refused: the scope whose context has raised ``error`` on the way.
 
         """
+        interrupt = None
         failures = [] if error is None else [(refused, error)]
         if refused is not None and refused is scope:
             refused.context = NO_CONTEXT
@@ -420,25 +521,31 @@ class TaskScheduler(object):
             scope = scope.parent
         one = self.scope
         while one is not scope and one is not None:
-            one.active = False
-            self.scope = above = one.parent
+            above = one.parent
             try:
+                one.active = False
+                self.scope = above
                 one.context.pause()
             except INTERRUPTS as raised:
                 interrupt = raised
+                self._quit(one)
             except BaseException as raised:
                 if failures and failures[-1][0].task is one.task:
                     failures.pop()  # of several errors of one task the last counts
                 failures.append((one, raised))
             one = above
         while entered:
-            self.scope = one = entered.pop()
-            one.active = True
+            one = entered.pop()
             try:
+                self.scope = one
+                one.active = True
                 one.context.resume()
             except INTERRUPTS as raised:
                 interrupt = raised
+                self._quit(one)
                 one.context = NO_CONTEXT
+                one.active = True
+                self.scope = one
             except BaseException as raised:
                 failures.append((one, raised))  # here the first: the task has failed then
                 one.context = NO_CONTEXT
@@ -452,6 +559,17 @@ class TaskScheduler(object):
                 raise interrupt
         finally:
             error = failures = interrupt = None  # their tracebacks lead to this frame
+
+    def _quit(self, scope):
+        """Pause the context of ``scope``, after an interrupt while it was paused or resumed.
+
+        Nobody knows how far that got, so it may be paused already.
+
+        """
+        scope.active = False
+        if self.scope is scope:
+            self.scope = scope.parent
+        pause_anyway(scope.context)
 
     # How it looks
 

@@ -1,5 +1,7 @@
 """Values that can be overridden for the time that a task runs."""
 
+import qcore
+
 from ._compat import subscript
 from .contexts import AsyncContext
 
@@ -58,6 +60,11 @@ class AsyncScopedValue(object):
         return "AsyncScopedValue(%r)" % (self._value,)
 
 
+# The value to be restored by a context that is not active: after an interrupt it may be paused all
+# the same.
+_NOTHING = qcore.MarkerObject("nothing (scoped_value)")
+
+
 class _AsyncScopedValueOverrideContext(AsyncContext):
     def resume(self):
         target = self._target
@@ -65,7 +72,10 @@ class _AsyncScopedValueOverrideContext(AsyncContext):
         target._value = self._value
 
     def pause(self):
-        self._target._value = self._old_value
+        old_value = self._old_value
+        if old_value is not _NOTHING:
+            self._target._value = old_value
+            self._old_value = _NOTHING
 
     def __repr__(self):
         return "_AsyncScopedValueOverrideContext(target=%r, value=%r)" % (
@@ -85,7 +95,9 @@ class _AsyncPropertyOverrideContext(AsyncContext):
         setattr(self._target, self._property_name, self._value)
 
     def pause(self):
-        setattr(self._target, self._property_name, self._old_value)
+        if self._old_value is not _NOTHING:
+            setattr(self._target, self._property_name, self._old_value)
+            self._old_value = _NOTHING
 
     def __repr__(self):
         return "_AsyncPropertyOverrideContext(target=%r, property_name=%r, value=%r)" % (

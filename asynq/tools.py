@@ -271,11 +271,15 @@ class _CachedFunction(AsyncDecorator):
         key = (threading.current_thread(), place)
         if key in self._under_way:
             raise AsyncTaskResult((yield self._under_way[key]))
-        future = self._under_way[key] = self._async_fn(*args, **kwargs)
         try:
-            value = yield future
-        finally:
-            del self._under_way[key]
+            try:
+                future = self._under_way[key] = self._async_fn(*args, **kwargs)
+                value = yield future
+            finally:
+                self._under_way.pop(key, None)
+        except BaseException:
+            self._under_way.pop(key, None)  # an interrupt can have come before the other one
+            raise
         self._keep(place, value)
         raise AsyncTaskResult(value)
 
@@ -502,12 +506,22 @@ class _Tasks(dict):
 
     """
 
-    __slots__ = ("__weakref__",)
+    __slots__ = ("_fn", "_ref", "__weakref__")
+
+    def __init__(self, fn):
+        super(_Tasks, self).__init__()
+        # Held, because no other function may get the ``id()`` by which these tasks are known.
+        self._fn = fn
+        # What the callbacks below have: if they held the tasks' dict, it would be in a cycle.
+        self._ref = weakref.ref(self)
 
     def put(self, key, task):
+        ref = self._ref
+
         def forget(reference):
-            if self.get(key) is reference:
-                self.pop(key, None)
+            tasks = ref()
+            if tasks is not None and tasks.get(key) is reference:
+                tasks.pop(key, None)
 
         self[key] = weakref.ref(task, forget)
 
@@ -518,9 +532,9 @@ class _AllTasks(Mapping):
     def __init__(self):
         self._parts = weakref.WeakValueDictionary()
 
-    def part(self, thread, identity):
-        """What there is for one thread and the function with this ``id()``."""
-        return self._parts.setdefault((thread, identity), _Tasks())
+    def part(self, thread, fn):
+        """What there is for one thread and function."""
+        return self._parts.setdefault((thread, id(fn)), _Tasks(fn))
 
     def __getitem__(self, cache_key):
         key, thread, identity = cache_key
@@ -545,7 +559,7 @@ class _Here(threading.local):
     # long (the ``deduplicate`` of benchmarks/workloads.py).
 
     def __init__(self, fn):
-        self.tasks = DeduplicateDecorator.tasks.part(threading.current_thread(), id(fn))
+        self.tasks = DeduplicateDecorator.tasks.part(threading.current_thread(), fn)
 
 
 class DeduplicateDecorator(AsyncDecorator):
@@ -648,7 +662,9 @@ class AsyncTimer(AsyncContext):
         self._last_start_time = qcore.utime()
 
     def pause(self):
-        self.total_time += qcore.utime() - self._last_start_time
+        began, self._last_start_time = self._last_start_time, None
+        if began is not None:
+            self.total_time += qcore.utime() - began
 
 
 class AsyncEventHook(qcore.EventHook):

@@ -1,5 +1,6 @@
 """Small helpers for the bodies of async functions."""
 
+from ._debug import safe_str
 from .async_task import AsyncTask, AsyncTaskResult
 from .futures import FutureBase
 
@@ -21,9 +22,10 @@ def result(value):
     :raises AssertionError: if ``value`` is a future, which was certainly meant to be yielded.
 
     """
-    assert not isinstance(
-        value, FutureBase
-    ), "You probably forgot to yield this value before returning"
+    assert not isinstance(value, FutureBase), (
+        "You probably forgot to yield this value before returning: %s. Cure: write"
+        " result((yield future))." % safe_str(value)
+    )
     raise AsyncTaskResult(value)
 
 

@@ -18,6 +18,22 @@ def collect_garbage():
         gc.collect()
 
 
+def steps(fn, *args):
+    """How many lines of Python ``fn(*args)`` executes; each round of a loop is one at least."""
+    count = [0]
+
+    def trace(frame, event, arg):
+        count[0] += 1
+        return trace
+
+    former = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        fn(*args)
+    finally:
+        sys.settrace(former)
+    return count[0]
+
 
 class Client(object):
     """A store that is asked in batches, and remembers the keys of each request.

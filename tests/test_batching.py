@@ -474,6 +474,26 @@ def test_an_error_of_switching_is_the_error_of_the_batch(hooked, call):
     assert load(hooked, "b") == ("client", "b")
 
 
+def test_a_batch_that_is_never_switched_fails_its_items_and_hangs_nobody(client, capsys):
+    class Stuck(Batch):
+        def _try_switch_active_batch(self):
+            raise ValueError("never")
+
+    client.current_batch = Stuck(client)
+
+    @asynq.asynq()
+    def root():
+        with pytest.raises(ValueError, match="never"):
+            yield [client.get(1), client.get(2)]
+        result((yield Client("other").get(3)))
+
+    assert root() == ("other", 3)
+    assert "(0 tasks, 0 batches; active task: None)" in str(asynq.get_scheduler())
+    assert "a hook of a batch that had failed: ValueError('never'" in capsys.readouterr().err
+    with pytest.raises(AssertionError, match="have _try_switch_active_batch.. install a new one"):
+        client.get(4)
+
+
 def test_an_error_of_the_cancel_hook_is_reported_and_loses_no_item(hooked, capsys):
     hooked.fails_at_cancel = True
     hooked.fails_with = KeyError("flush")
@@ -503,6 +523,28 @@ def test_an_error_of_get_priority_is_the_error_of_that_batch(client):
 
     assert root() == ("client", "a")
     assert bad.requests == []
+
+
+def test_after_an_error_of_get_priority_its_tasks_go_on_before_another_flush(client):
+    class NoPriority(Batch):
+        def get_priority(self):
+            raise ValueError("priority")
+
+    bad = Client("bad")
+    bad.current_batch = NoPriority(bad)
+
+    @asynq.asynq()
+    def root():
+        yield load.asynq(client, "a"), recover.asynq()
+
+    @asynq.asynq()
+    def recover():
+        with pytest.raises(ValueError, match="priority"):
+            yield load.asynq(bad, "b")
+        yield load.asynq(client, "c")
+
+    root()
+    assert client.requests == [["a", "c"]]
 
 
 @pytest.mark.parametrize("interrupt_cls", [KeyboardInterrupt, SystemExit])

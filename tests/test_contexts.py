@@ -860,7 +860,7 @@ def test_inside_a_non_async_context_a_task_must_not_be_blocked(client):
     assert message.startswith("Task @asynq ")
     assert "inside" in message
     assert " cannot yield while <" in message
-    assert message.endswith(" is active")
+    assert "> is active: something else has to run before" in message
 
 
 def test_inside_a_non_async_context_synchronous_calls_are_allowed(client):
@@ -925,3 +925,115 @@ def test_tasks_that_wait_in_a_circle_inside_of_contexts_that_refuse_come_to_an_e
         outside()
     assert get_active_task() is None
     assert asynq.get_scheduler().scope is None
+
+
+def test_a_body_that_goes_on_after_its_task_is_computed_leaves_its_contexts_where_it_stops(log):
+    @asynq.asynq()
+    def compute_itself():
+        get_active_task().set_value("early")
+        Recorded(log, "not left").__enter__()
+        with Recorded(log, "left"):
+            yield [client.get(1)]
+
+    @asynq.asynq()
+    def root():
+        yield compute_itself.asynq()
+        log.append("next")
+
+    client = Client()
+    root()
+    assert log[-1] == "next"
+    assert [log.count("+" + name) for name in ("left", "not left")] == (
+        [log.count("-" + name) for name in ("left", "not left")]
+    )
+    assert client.requests == []
+
+
+def test_when_the_context_of_one_parent_refuses_a_shared_child_runs_in_those_of_the_other(
+    log, client
+):
+    class RefusesToComeBack(Recorded):
+        def resume(self):
+            super(RefusesToComeBack, self).resume()
+            if log.count("+" + self.name) == 2:
+                self.active = False
+                raise ValueError(self.name)
+
+    @asynq.asynq()
+    def parent(context, task):
+        with context:
+            yield task
+
+    @asynq.asynq()
+    def root():
+        child = load.asynq(client, log, "child")
+        parents = [
+            parent.asynq(RefusesToComeBack(log, "one"), child),
+            parent.asynq(Recorded(log, "other"), child),
+        ]
+        with pytest.raises(ValueError, match="one"):
+            yield parents
+
+    root()
+    assert log == (
+        ["+one", "child", "-one", "+other", "-other", "flush", "+one"]
+        + ["+other", "child again", "-other"]
+    )
+
+
+def test_a_task_that_an_inner_run_took_over_in_vain_keeps_its_own_contexts(log):
+    tasks = []
+
+    @asynq.asynq()
+    def ask_for_the_parent():
+        yield tasks[0]
+
+    @asynq.asynq()
+    def child():
+        with Recorded(log, "own"):
+            try:
+                yield Future(ask_for_the_parent)
+            except AsyncTaskError:
+                log.append("caught")
+
+    @asynq.asynq()
+    def parent():
+        yield child.asynq()
+
+    options.DUMP_PRE_ERROR_STATE = False
+    try:
+        tasks.append(parent.asynq())
+        tasks[0].value()
+    finally:
+        options.DUMP_PRE_ERROR_STATE = True
+    assert log == ["+own", "caught", "-own"]
+
+
+def test_what_a_failed_inner_run_had_taken_over_goes_on_for_the_call_that_asked_for_it(log, client):
+    tasks = []
+
+    class RefusesToPause(Recorded):
+        def pause(self):
+            super(RefusesToPause, self).pause()
+            raise ValueError(self.name)
+
+    @asynq.asynq()
+    def ask_for_the_caller():
+        with RefusesToPause(log, "context"):
+            yield tasks[0]
+
+    @asynq.asynq()
+    def child():
+        try:
+            yield Future(ask_for_the_caller)
+        except ValueError:
+            log.append(len(tasks[0]._dependencies))
+
+    @asynq.asynq()
+    def caller():
+        yield child.asynq()
+        result("value")
+
+    tasks.append(caller.asynq())
+    assert tasks[0].value() == "value"
+    assert log == ["+context", "-context", 1]

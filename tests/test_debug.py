@@ -1,6 +1,8 @@
 import logging
+import os
 import re
 import sys
+import threading
 import traceback
 
 import pytest
@@ -961,3 +963,31 @@ def test_in_ipython_any_other_error_is_shown_by_the_shell(err, shell):
 
 def test_sync_is_the_barrier_of_batching():
     assert debug.sync is batching.sync
+
+
+@pytest.mark.skipif(
+    not hasattr(threading, "__excepthook__"),
+    reason="threads have an exception hook since 3.8, which can be put back since 3.10",
+)
+def test_a_dying_thread_shows_no_frames_of_the_library_if_its_hook_is_set_so(capsys, monkeypatch):
+    @asynq.asynq()
+    def fails():
+        yield None
+        raise ValueError("in a thread")
+
+    def die():
+        thread = threading.Thread(target=fails)
+        thread.start()
+        thread.join()
+        return capsys.readouterr().err
+
+    def hook(args):  # as docs/reliability.rst says
+        asynq.debug.dump_error(args.exc_value, args.exc_traceback)
+
+    library = os.path.dirname(asynq.__file__) + os.sep
+    monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)
+    assert library in die()
+    monkeypatch.setattr(threading, "excepthook", hook)
+    text = die()
+    assert library not in text
+    assert "in fails" in text and text.endswith("ValueError: in a thread\n")

@@ -257,3 +257,36 @@ NESTED_LEVELS = [245, 190] if sys.version_info >= (3, 7) else [160, 160]
 
 def test_synchronous_calls_can_be_nested_245_times():
     subprocess.check_call([sys.executable, "-c", NESTED_CALLS] + list(map(str, NESTED_LEVELS)))
+
+
+@pytest.mark.parametrize("catch", [False, True])
+def test_after_the_stack_was_full_anywhere_the_next_call_works(catch, capsys):
+    client = Client()
+    items = []
+
+    @asynq.asynq()
+    def recurse(n):
+        items.append(client.get(n))
+        yield items[-1], count_down.asynq(1, ConstFuture(0))
+        try:
+            recurse(n + 1)
+        except RuntimeError:
+            if not catch:
+                raise
+
+    def with_less_stack(frames):
+        if frames:
+            return with_less_stack(frames - 1)
+        if catch:
+            return recurse(0)
+        with pytest.raises(RuntimeError, match="recursion"):
+            recurse(0)
+
+    # A level takes fewer frames than that, so that the stack is full at each place once.
+    for frames in range(30):
+        with_less_stack(frames)
+        assert asynq.get_active_task() is None
+        assert "(0 tasks, 0 batches; active task: None)" in str(asynq.get_scheduler())
+        assert client.get("next").value() == ("client", "next")
+        assert all(item.is_computed() for item in items)
+        del items[:]

@@ -50,6 +50,17 @@ class World(object):
         self.fault()
         return 1
 
+    def computed(self, future):
+        del future  # as in fault()
+        self.fault()
+
+    def provide(self):
+        self.fault()
+
+    def before_or_after_flush(self, batch):
+        del batch
+        self.fault()
+
     def get(self):
         if self.batch.is_flushed():  # a hook that should have switched was interrupted
             self.batch = Batch(self)
@@ -90,7 +101,7 @@ class Item(asynq.BatchItemBase):
     def __init__(self, world):
         super(Item, self).__init__(world.batch)
         world.items.append(self)
-        self.on_computed.subscribe(world.fault)
+        self.on_computed.subscribe(world.computed)
 
 
 class Context(asynq.AsyncContext):
@@ -172,8 +183,14 @@ def fan_out(world):
         yield [leaf.asynq(world), plain.asynq(world), leaf.asynq(world)]
     except ValueError:
         pass
-    yield {"lazy": asynq.Future(world.fault), "own": Computed(world), "item": world.get()}
+    yield observed(leaf.asynq(world), world)
+    yield {"lazy": asynq.Future(world.provide), "own": Computed(world), "item": world.get()}
     result(1)
+
+
+def observed(task, world):
+    task.on_computed.subscribe(world.computed)
+    return task
 
 
 @asynq.asynq()
@@ -290,7 +307,7 @@ def run(program, world):
     scheduler = get_scheduler()
     hooks = [scheduler.on_before_batch_flush, scheduler.on_after_batch_flush]
     for hook in hooks:
-        hook.subscribe(world.fault)
+        hook.subscribe(world.before_or_after_flush)
     try:
         assert program(world) in (1, None)
     except BaseException as error:
@@ -299,7 +316,7 @@ def run(program, world):
         return type(error)
     finally:
         for hook in hooks:
-            hook.unsubscribe(world.fault)
+            hook.unsubscribe(world.before_or_after_flush)
 
 
 # What is looked at afterwards
@@ -329,6 +346,7 @@ def assert_all_is_as_it_was(world):
     # Those that nobody waits for any longer are their owner's.
     for item in world.items:
         item.batch.cancel()
+    world.batch.cancel()
     world.items = world.contexts = world.batch = world.shared = item = None
     other = Client()
     assert load(other, 1) == ("client", 1)
@@ -382,6 +400,43 @@ def test_after_an_error_in_what_is_dumped_everything_is_as_it_was(error_cls, cap
         for name in before:
             setattr(options, name, before[name])
     assert total > 30
+
+
+HOOKS = {
+    "_flush",
+    "_cancel",
+    "_try_switch_active_batch",
+    "get_priority",
+    "pause",
+    "resume",
+    "computed",
+    "before_or_after_flush",
+    "provide",
+    "_compute",
+    "__repr__",
+    "key",
+    # steps of bodies
+    "leaf",
+    "plain",
+    "leaf_in_context",
+}
+
+
+def test_the_faults_are_put_into_every_kind_of_hook(capsys):
+    class Noting(World):
+        def fault(self, *args):
+            called.add(sys._getframe(1).f_code.co_name)
+
+    called = set()
+    for program in PROGRAMS:
+        assert run(program, Noting()) is None
+        assert len(called & HOOKS) > 5
+    options.DUMP_NEW_TASKS = True
+    try:
+        run(dumped, Noting())
+    finally:
+        options.DUMP_NEW_TASKS = False
+    assert HOOKS - called == set()
 
 
 def inject_everywhere(program, error_cls, check):

@@ -1,7 +1,9 @@
 """A future gets a value or an error once, and hands it to whoever waits."""
 
 import copy
+import io
 import pickle
+import sys
 
 import pytest
 import qcore
@@ -155,6 +157,25 @@ def test_an_error_in_a_handler_is_reported_and_changes_nothing(capsys):
     errors = capsys.readouterr().err
     assert "exception ignored in asynq, raised by an on_computed handler: ValueError(" in errors
     assert "in fail" in errors
+
+
+@pytest.mark.parametrize("broken", ["closed", "missing"])
+def test_a_stderr_that_is_closed_does_no_harm(broken, monkeypatch):
+    stream = None
+    if broken == "closed":
+        stream = io.StringIO()
+        stream.close()
+    monkeypatch.setattr(sys, "stderr", stream)
+    heard = []
+
+    def fail(future):
+        raise ValueError("handler")
+
+    future = FutureBase()
+    future.on_computed.subscribe(fail)
+    future.on_computed.subscribe(heard.append)
+    future.set_value(5)
+    assert (future.value(), heard) == (5, [future])
 
 
 def test_an_interrupt_in_a_handler_goes_on_after_all_were_told():

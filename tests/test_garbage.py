@@ -8,7 +8,8 @@ import pytest
 import six
 
 import asynq
-from asynq import AsyncTask, FutureBase, get_active_task, result
+from asynq import AsyncTask, ErrorFuture, FutureBase, get_active_task, result
+from asynq.generator import async_generator, list_of_generator
 from asynq.scheduler import Run
 
 from .helpers import Client, Recorded, counts_references
@@ -297,3 +298,90 @@ def test_an_error_keeps_the_frames_of_the_users_code_for_post_mortems():
         traceback = traceback.tb_next
     assert traceback.tb_frame.f_locals["client"] is client
     del traceback
+
+
+class RefusesToPause(asynq.AsyncContext):
+    def resume(self):
+        pass
+
+    def pause(self):
+        raise ValueError("pause")
+
+
+@pytest.mark.parametrize("ends", [lambda: 1, lambda: result(1)], ids=["return", "result"])
+def test_an_error_of_a_context_that_is_never_left_leaves_nothing(ends):
+    @asynq.asynq()
+    def enter():
+        RefusesToPause().__enter__()
+        return ends()
+
+    @asynq.asynq()
+    def enter_and_yield():
+        RefusesToPause().__enter__()
+        yield None
+        ends()
+
+    for fn in (enter, enter_and_yield):
+        assert_raises(ValueError, fn)
+        assert_nothing_is_left()
+
+
+def test_an_error_of_a_context_while_a_run_is_interrupted_leaves_nothing():
+    class RefusesToResume(asynq.AsyncContext):
+        times = 0
+
+        def resume(self):
+            self.times += 1
+            if self.times == 2:
+                raise ValueError("resume")
+
+        def pause(self):
+            pass
+
+    client = Client()
+    client.fails_with = KeyboardInterrupt
+
+    @asynq.asynq()
+    def root():
+        with RefusesToResume():
+            yield load.asynq(client, 1)
+
+    assert_raises(KeyboardInterrupt, root)
+    client.fails_with = client.current_batch = None
+    if not six.PY2:  # where the frames of the flush cannot be emptied
+        assert_nothing_is_left()
+
+
+def test_a_task_that_was_computed_by_its_own_body_leaves_nothing():
+    @asynq.asynq()
+    def compute_itself():
+        get_active_task().set_error(ValueError("from inside"))
+        yield (get_active_task(),)
+
+    assert_raises(ValueError, compute_itself)
+    assert_nothing_is_left()
+
+
+def test_a_task_that_asks_for_itself_and_fails_for_it_leaves_nothing():
+    @asynq.asynq()
+    def ask_for_itself():
+        try:
+            get_active_task().value()
+        except asynq.AsyncTaskError:
+            raise ValueError("because of that")
+
+    assert_raises(ValueError, ask_for_itself)
+    assert_nothing_is_left()
+
+
+def test_an_error_inside_of_an_async_generator_leaves_nothing():
+    @async_generator()
+    def elements():
+        yield ErrorFuture(ValueError("from an element"))
+
+    @asynq.asynq()
+    def root():
+        yield list_of_generator.asynq(elements())
+
+    assert_raises(ValueError, root)
+    assert_nothing_is_left()

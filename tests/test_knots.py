@@ -3,11 +3,11 @@
 import pytest
 
 import asynq
-from asynq import AsyncTaskError, FutureBase, get_active_task, get_scheduler, result
+from asynq import AsyncTaskError, Future, FutureBase, get_active_task, get_scheduler, result
 from asynq.debug import options
 from asynq.tools import deduplicate
 
-from .helpers import Batch, Client
+from .helpers import Batch, Client, collect_garbage, steps
 
 KNOT = "Can't proceed further: "
 
@@ -109,6 +109,56 @@ def test_tasks_that_wait_for_one_another_are_an_error(length):
     assert all(task.is_computed() for task in tasks.values())
 
 
+def test_the_error_names_the_functions_on_the_way_around():
+    tasks = {}
+    caught = []
+
+    @asynq.asynq()
+    def first():
+        yield {"second": tasks["second"]}
+
+    @asynq.asynq()
+    def second():
+        yield tasks["third"], None
+
+    @asynq.asynq()
+    def third():
+        try:
+            yield [tasks["first"]]
+        except AsyncTaskError as error:
+            caught.append(str(error))
+
+    for fn in (first, second, third):
+        tasks[fn.fn.__name__] = fn.asynq()
+    tasks["first"].value()
+    (text,) = caught
+    names = [name.rsplit(".", 1)[-1] for name in text[len(KNOT) :].split("; ")[0].split(" -> ")]
+    assert names == ["first", "second", "third", "first"]
+    assert text.endswith(
+        "; they wait for one another. Cure: let one of them do without the other, or yield instead"
+        " of calling synchronously."
+    )
+
+
+def test_a_task_that_yields_itself_can_catch_the_error():
+    tasks = []
+
+    @asynq.asynq()
+    def yields_itself():
+        for structure in (tasks[0], [tasks[0], None], {1: (tasks[0], tasks[0])}):
+            try:
+                yield structure
+            except AsyncTaskError as error:
+                caught.append(str(error).split("; ")[0])
+        result("went on")
+
+    caught = []
+    tasks.append(yields_itself.asynq())
+    assert tasks[0].value() == "went on"
+    name = "%s.yields_itself" % __name__
+    assert caught == ["%s%s -> %s" % (KNOT, name, name)] * 3
+
+
 def test_a_cycle_can_be_broken_by_the_task_that_closes_it():
     tasks = {}
 
@@ -200,6 +250,41 @@ def test_deduplicated_functions_that_wait_for_one_another_are_an_error():
         ping()
 
 
+def test_a_deduplicated_call_of_what_waits_for_the_caller_is_an_error():
+    @deduplicate()
+    @asynq.asynq()
+    def shared():
+        result((yield asks.asynq()))
+
+    @asynq.asynq()
+    def asks():
+        try:
+            shared()  # the task that waits for this one
+        except AsyncTaskError as error:
+            result(str(error))
+        yield None
+
+    text = shared()
+    assert "asks -> " in text and "shared -> " in text
+    assert "they wait for one another" in text
+    assert "they wait for one another" in shared()
+
+
+def test_a_deduplicated_function_that_calls_itself_recurses_as_any_function_does():
+    depth = []
+
+    @deduplicate()
+    @asynq.asynq()
+    def recurses():
+        depth.append(1)
+        if len(depth) < 5:
+            result(recurses())
+        yield None
+        result(len(depth))
+
+    assert recurses() == 5
+
+
 def test_a_task_that_inner_runs_took_over_twice_in_vain_is_handed_back_each_time():
     tasks = []
 
@@ -241,6 +326,102 @@ def test_a_flush_that_asks_for_the_task_that_waits_for_it_fails_its_items():
 
     tasks.append(root.asynq())
     assert tasks[0].value() == "caught"
+
+
+@pytest.mark.parametrize(
+    "ask, end",
+    [
+        (
+            lambda items: wait_for(items[0]),
+            " -> tests.test_knots.wait_for -> <class 'tests.helpers.Item'> (isn't computed); its"
+            " batch (tests.test_knots.Asking (pending, 1 items)) is not going to be flushed again."
+            " Cure: a flush can't wait for an item of its own batch.",
+        ),
+        (
+            lambda items: items[0].value(),
+            "; the flush of tests.test_knots.Asking (pending, 1 items) waits for itself or for one"
+            " of its own items. Cure: in _flush(), set the items' values; don't ask for them.",
+        ),
+        (
+            lambda items: items[0].batch.value(),
+            "; the flush of tests.test_knots.Asking (pending, 1 items) waits for itself or for one"
+            " of its own items. Cure: in _flush(), set the items' values; don't ask for them.",
+        ),
+    ],
+    ids=["yield", "value", "batch"],
+)
+def test_a_flush_that_waits_for_its_own_item_gets_the_way_to_it(ask, end):
+    client = Client()
+
+    class Asking(Batch):
+        def _flush(self):
+            ask(self.items)
+
+    client.current_batch = Asking(client)
+
+    @asynq.asynq()
+    def root():
+        try:
+            yield [wait_for.asynq(client.get(1)), wait_for.asynq(Client("other").get(2))]
+        except AsyncTaskError as error:
+            result((str(error), (yield client.get("next"))))
+
+    text, after = root()
+    assert text.startswith(KNOT)
+    assert text.endswith(
+        "root -> tests.test_knots.wait_for -> <class 'tests.helpers.Item'> (isn't computed)" + end
+    )
+    assert after == ("client", "next")
+
+
+def test_flushes_that_wait_for_one_another_are_an_error():
+    clients = [Client("a"), Client("b")]
+    items = {}
+
+    class Asking(Batch):
+        def _flush(self):
+            asked = items["b" if self.client.name == "a" else "a"]
+            for item in self.items:
+                item.set_value(wait_for(asked))
+
+    for client in clients:
+        client.current_batch = Asking(client)
+        items[client.name] = client.get(client.name)
+
+    @asynq.asynq()
+    def catch(name):
+        try:
+            yield items[name]
+        except AsyncTaskError as error:
+            result(str(error))
+
+    @asynq.asynq()
+    def root():
+        result((yield [catch.asynq("a"), catch.asynq("b")]))
+
+    for text in root():
+        assert "its batch (tests.test_knots.Asking (pending, 1 items)) is not going" in text
+        assert "catch -> " in text
+    assert [client.get("next").batch.is_flushed() for client in clients] == [False, False]
+
+
+def test_an_error_of_a_flush_method_of_ones_own_is_that_of_the_batch():
+    client = Client()
+
+    class Refusing(Batch):
+        def flush(self):
+            raise ValueError("refused")
+
+    client.current_batch = Refusing(client)
+
+    @asynq.asynq()
+    def root():
+        try:
+            yield client.get(1)
+        except ValueError as error:
+            result((str(error), (yield client.get(2))))
+
+    assert root() == ("refused", ("client", 2))
 
 
 def test_a_batch_that_is_being_flushed_is_not_chosen_again_by_an_inner_run():
@@ -385,6 +566,108 @@ def test_a_task_that_was_not_told_because_of_an_interrupt_goes_on():
     assert root() == (5, None)
 
 
+def test_a_future_that_nobody_computes_among_others_is_the_only_one_that_fails():
+    client = Client()
+
+    @asynq.asynq()
+    def root():
+        promise = FutureBase()
+        structure = [client.get(1), promise, {"nested": (None, promise, wait_for.asynq(promise))}]
+        try:
+            yield structure
+        except AsyncTaskError as error:
+            result((structure[0].value(), promise.is_computed(), str(error)))
+
+    value, computed, text = root()
+    assert (value, computed) == (("client", 1), False)
+    assert "root -> <class 'asynq.futures.FutureBase'> (isn't computed); nobody" in text
+
+
+@pytest.mark.parametrize("depth", [1, 5, 20])
+def test_a_knot_is_found_however_deep_it_is_nested(depth):
+    structure = FutureBase()
+    for level in range(depth):
+        structure = [None, wait_for.asynq(None), structure] if level % 2 else {1: structure}
+
+    @asynq.asynq()
+    def root():
+        with pytest.raises(AsyncTaskError, match="root -> <class 'asynq.futures.FutureBase'> "):
+            yield structure
+        result("caught")
+
+    assert root() == "caught"
+
+
+def test_a_later_knot_may_be_solved_by_who_is_told_of_an_earlier_one():
+    promises = [FutureBase(), FutureBase()]
+
+    @asynq.asynq()
+    def solves():
+        try:
+            yield promises[0]
+        except AsyncTaskError:
+            yield Client().get(1)
+            promises[1].set_value("solved")
+
+    @asynq.asynq()
+    def root():
+        result((yield solves.asynq(), [wait_for.asynq(promises[1])]))
+
+    assert root() == (None, ["solved"])
+
+
+# Effort
+
+
+@asynq.asynq()
+def wait_for_all_in_vain(n):
+    yield [FutureBase() for _ in range(n)]
+
+
+@asynq.asynq()
+def wait_for_each_other(n):
+    tasks = {}
+    for i in range(n):
+        tasks[i] = wait_for_named.asynq(tasks, (i + 1) % n)
+    try:
+        yield tasks[0]
+    finally:
+        tasks.clear()
+
+
+@asynq.asynq()
+def wait_for_a_long_chain(n):
+    yield wait_for_a_long_chain.asynq(n - 1) if n else FutureBase()
+
+
+@pytest.mark.parametrize(
+    "knot", [wait_for_all_in_vain, wait_for_each_other, wait_for_a_long_chain]
+)
+def test_a_knot_twice_as_large_takes_twice_the_steps_and_never_spins(knot):
+    def tie(n):
+        with pytest.raises(AsyncTaskError):
+            knot(n)
+
+    tie(10)
+    assert steps(tie, 1000) <= 2.2 * steps(tie, 500)
+    collect_garbage()
+
+
+def test_telling_many_tasks_of_their_knots_takes_few_steps_for_each():
+    @asynq.asynq()
+    def wait_in_vain(n):
+        shared = FutureBase()
+        yield [wait_for.asynq(shared) for _ in range(n)]
+
+    def tie(n):
+        with pytest.raises(AsyncTaskError):
+            wait_in_vain(n)
+
+    tie(10)
+    # It looks for the first of them that still waits: three lines for each that does not.
+    assert steps(tie, 500) <= 500 * (500 * 3 / 2 + 1800)
+
+
 def test_the_state_is_dumped_before_the_error(capsys):
     options.DUMP_PRE_ERROR_STATE = True
     with pytest.raises(AsyncTaskError):
@@ -425,3 +708,60 @@ def test_a_task_of_another_thread_is_an_error_that_says_so():
     assert len(errors) == 1
     assert "was started in another thread (MainThread / " in errors[0]
     assert "Cure: wait for it where it was started" in errors[0]
+
+
+def test_a_lazy_future_that_is_asked_for_inside_of_its_own_provider_is_an_error():
+    futures = []
+    futures.append(Future(lambda: futures[0].value()))
+    with pytest.raises(AsyncTaskError, match=KNOT + ".* is being computed already, by what asks"):
+        wait_for(futures[0])
+
+
+def test_a_task_that_waits_inside_of_a_provider_for_its_future_gets_the_error():
+    futures = []
+    caught = []
+
+    @asynq.asynq()
+    def provide():
+        try:
+            yield futures[0]
+        except AsyncTaskError as error:
+            caught.append(str(error))
+        result("provided")
+
+    futures.append(Future(provide))
+    assert wait_for(futures[0]) == "provided"
+    assert "is being computed already, by what asks for it. Cure: have the provider" in caught[0]
+
+
+def test_an_inner_run_does_not_go_on_with_what_it_hands_back_past_the_next_outer_one():
+    log = []
+    tasks = []
+
+    class Asking(Batch):
+        def _flush(self):
+            with pytest.raises(AsyncTaskError):
+                tasks[0].value()  # the third run takes what the first one has begun
+            super(Asking, self)._flush()
+
+    client = Client()
+    client.current_batch = Asking(client)
+
+    @asynq.asynq()
+    def load(name):
+        yield client.get(name)
+        log.append(name)
+
+    @asynq.asynq()
+    def call():
+        load("inner")  # the second run
+        log.append("inner run is over")
+        yield None
+
+    @asynq.asynq()
+    def root():
+        yield load.asynq("outer"), call.asynq()
+
+    tasks.append(root.asynq())
+    tasks[0].value()
+    assert log == ["inner", "inner run is over", "outer"]

@@ -13,7 +13,7 @@ PACKAGE = os.path.dirname(os.path.abspath(asynq.__file__))
 
 LAYERS = [
     ["_compat", "_debug", "profiler"],
-    ["futures", "_knots", "scheduler"],
+    ["_knots", "futures", "scheduler"],
     ["_structures", "contexts", "async_task", "batching"],
     ["decorators", "utils"],
     ["scoped_value", "tools", "generator", "mock", "mock_"],

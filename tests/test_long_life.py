@@ -13,6 +13,7 @@ import sys
 import pytest
 
 from .helpers import counts_references
+from .long_life_program import FIRST
 
 pytestmark = counts_references
 
@@ -27,22 +28,23 @@ def report():
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     command = [sys.executable, "-m", "tests.long_life_program", str(REQUESTS)]
     report = json.loads(subprocess.check_output(command, cwd=root).decode("ascii"))
-    assert REQUESTS // report["kinds"] > 10 * SLACK
+    assert (REQUESTS - FIRST) // report["kinds"] > 5 * SLACK
     return report
 
 
 def growth(report, what):
-    return report["at_the_end"][what] - report["after_the_first_tenth"][what]
+    return report["at_the_end"][what] - report["after_the_first"][what]
 
 
-def test_the_number_of_objects_stays_as_it_was_after_the_first_tenth(report):
+def test_the_number_of_objects_stays_as_it_was_after_the_first_ten_thousand(report):
     assert growth(report, "objects") <= SLACK
 
 
 @pytest.mark.skipif(sys.version_info < (3,), reason="Python 2 does not trace allocations")
 def test_the_memory_that_the_library_allocated_stays_as_it_was(report):
     assert growth(report, "blocks") <= SLACK
-    assert growth(report, "bytes") <= 100 * SLACK
+    # Python keeps a few frames and lists for reuse; a block in one kind would be twice as much.
+    assert growth(report, "bytes") <= 200 * SLACK
 
 
 @pytest.mark.skipif(sys.version_info < (3,), reason="frames of Python 2 hold what they handled")

@@ -1,21 +1,35 @@
 """Large programs finish, and what they cost grows no faster than they do.
 
-By default they have a tenth of their full sizes; ``make size`` (ASYNQ_FULL_SIZE=1) makes them
-whole, a million tasks and more. The cost is counted in lines of Python that are executed, which is
-the same on every machine; loops inside C functions do not count.
+The programs are in size_programs.py. By default they have a tenth of their full sizes; ``make
+size`` (ASYNQ_FULL_SIZE=1) makes them whole, a million tasks and more, and reports the time and the
+memory that they take. The cost is counted in lines of Python that are executed, which is the same
+on every machine; loops inside C functions do not count.
 
 """
 
 import os
-import sys
 
 import pytest
 
 import asynq
-from asynq import BatchBase, ConstFuture, FutureBase, result
+from asynq import BatchBase, FutureBase
 from asynq.debug import options
 
-from .helpers import Client
+from . import size_programs
+from .helpers import steps
+from .size_programs import (
+    abandoned_by_an_interrupt,
+    batches_one_after_another,
+    batches_pending_together,
+    chain_by_error,
+    chain_by_value,
+    fan_out,
+    fan_out_into_one_batch,
+    nested_containers,
+    nested_synchronous_calls,
+    wait_for,
+    waiters_on_one_future,
+)
 
 try:
     import tracemalloc
@@ -35,163 +49,6 @@ def deep_enough():
     options.MAX_TASK_STACK_SIZE = MILLION + 10
     yield
     options.MAX_TASK_STACK_SIZE = former
-
-
-def steps(fn, *args):
-    """How many lines of Python ``fn(*args)`` executes; each round of a loop is one at least."""
-    count = [0]
-
-    def trace(frame, event, arg):
-        count[0] += 1
-        return trace
-
-    former = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        fn(*args)
-    finally:
-        sys.settrace(former)
-    return count[0]
-
-
-# The programs: each takes its size
-
-
-@asynq.asynq()
-def count_down(n):
-    if n == 0:
-        result((yield ConstFuture(0)))
-    result((yield count_down.asynq(n - 1)) + 1)
-
-
-@asynq.asynq()
-def fail_below(n):
-    if n == 0:
-        raise ValueError("bottom")
-    yield fail_below.asynq(n - 1)
-
-
-def chain_by_value(n):
-    assert count_down(n) == n
-
-
-def chain_by_error(n):
-    """The error, with its traceback, goes when this returns."""
-    try:
-        fail_below(n)
-    except ValueError as error:
-        assert error.args == ("bottom",)
-    else:
-        raise AssertionError("no error arrived")
-
-
-@asynq.asynq()
-def add_one(n):
-    yield None
-    result(n + 1)
-
-
-@asynq.asynq()
-def call_many(n):
-    result(sum((yield [add_one.asynq(0) for _ in range(n)])))
-
-
-def fan_out(n):
-    assert call_many(n) == n
-
-
-@asynq.asynq()
-def load_many(client, n):
-    result((yield [load.asynq(client, key) for key in range(n)]))
-
-
-@asynq.asynq()
-def load(client, key):
-    result((yield client.get(key)))
-
-
-def fan_out_into_one_batch(n):
-    client = Client()
-    assert len(load_many(client, n)) == n
-    assert list(map(len, client.requests)) == [n]
-
-
-@asynq.asynq()
-def load_one_by_one(client, n):
-    for key in range(n):
-        yield client.get(key)
-
-
-def batches_one_after_another(n):
-    client = Client()
-    load_one_by_one(client, n)
-    assert len(client.requests) == n
-
-
-@asynq.asynq()
-def load_from_each(clients):
-    result((yield [load.asynq(client, 1) for client in clients]))
-
-
-def batches_pending_together(n):
-    clients = [Client(name) for name in range(n)]
-    assert load_from_each(clients) == [(name, 1) for name in range(n)]
-    assert all(client.requests == [[1]] for client in clients)
-
-
-@asynq.asynq()
-def load_nested(client, n):
-    structure = client.get("key")
-    for level in range(n):
-        structure = [structure] if level % 2 else {"key": (None, structure)}
-    result((yield structure))
-
-
-def nested_containers(n):
-    value = load_nested(Client(), n)
-    for level in reversed(range(n)):
-        value = value[0] if level % 2 else value["key"][1]
-    assert value == ("client", "key")
-
-
-@asynq.asynq()
-def wait_for(future):
-    result((yield future))
-
-
-@asynq.asynq()
-def wait_many_times(future, n):
-    values = yield [wait_for.asynq(future) for _ in range(n)], set_value.asynq(future)
-    result(values[0])
-
-
-@asynq.asynq()
-def set_value(future):
-    future.set_value("value")
-
-
-def waiters_on_one_future(n):
-    assert wait_many_times(FutureBase(), n) == ["value"] * n
-
-
-@asynq.asynq()
-def leave_many(client, n):
-    tasks = [load.asynq(client, key) for key in range(n)]
-    yield [wait_for.asynq(tasks), give_up.asynq()]
-
-
-@asynq.asynq()
-def give_up():
-    raise KeyboardInterrupt()
-
-
-def abandoned_by_an_interrupt(n):
-    try:
-        leave_many(Client(), n)
-    except KeyboardInterrupt:
-        pass
-    else:
-        raise AssertionError("no interrupt arrived")
 
 
 # Sizes
@@ -249,6 +106,24 @@ def test_twice_the_size_costs_twice_the_steps(program):
     assert steps(program, 1000) <= TWICE * steps(program, 500)
 
 
+def test_twice_the_nested_synchronous_calls_cost_twice_the_steps():
+    nested_synchronous_calls(10)
+    assert steps(nested_synchronous_calls, 60) <= TWICE * steps(nested_synchronous_calls, 30)
+
+
+def test_twice_the_pending_batches_cost_twice_the_steps_apart_from_choosing(monkeypatch):
+    def forget(scheduler, batch):
+        batch._scheduler = None
+
+    # One after another, as it is where all have one priority. See the test below for the other
+    # cost, of looking at all.
+    scheduler_class = asynq.scheduler.TaskScheduler
+    monkeypatch.setattr(scheduler_class, "_next_batch", lambda self: self._batches.pop())
+    monkeypatch.setattr(scheduler_class, "_forget", forget)
+    batches_pending_together(10)
+    assert steps(batches_pending_together, 400) <= TWICE * steps(batches_pending_together, 200)
+
+
 def test_a_flush_asks_each_pending_batch_once_for_its_priority():
     asked = []
 
@@ -295,3 +170,24 @@ def test_a_task_takes_less_memory_than_so_many_bytes(program, limit):
     finally:
         tracemalloc.stop()
     assert (peak - before) / count < limit
+
+
+def test_what_large_programs_take_is_reported(capfd):
+    size_programs.report([(fan_out, 1000)])
+    lines = capfd.readouterr()[0].splitlines()
+    assert [line.split()[:2] for line in lines] == [
+        ["program", "size"],
+        ["fan_out", "1000"],
+        ["fan_out", "2000"],
+    ]
+    assert all(float(line.split()[2]) < 60 for line in lines[1:])
+
+
+def test_a_promise_that_ten_thousand_wait_for_in_vain_is_an_error():
+    @asynq.asynq()
+    def wait_in_vain(n):
+        promise = FutureBase()
+        yield [wait_for.asynq(promise) for _ in range(n)]
+
+    with pytest.raises(asynq.AsyncTaskError):
+        wait_in_vain(1000 * TENTHS)

@@ -4,6 +4,7 @@ import pickle
 import sys
 import threading
 import time
+import weakref
 
 import pytest
 import qcore
@@ -1270,3 +1271,21 @@ def test_caching_decorators_can_stand_above_a_classmethod():
     assert [Keeper.cached(1), Keeper().cached(1), Heir.cached(1)] == [1, 1, 1]
     assert calls == [(Keeper, 1), (Heir, 1)]
     assert Keeper.retried(1) == Keeper().retried.asynq(1).value() == 1
+
+
+@counts_references
+def test_a_deduplicated_function_that_is_gone_leaves_no_tasks_to_another_one():
+    def make():
+        @deduplicate()
+        @asynq.asynq()
+        def load(key):
+            yield None
+
+        return load
+
+    load = make()
+    task = load.asynq(1)
+    tasks = weakref.ref(load._here.tasks)
+    del load
+    assert tasks() is None
+    assert not task.is_computed()
