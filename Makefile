@@ -3,6 +3,8 @@
 
 PYTHON = python3
 ARGS =
+N = 10000
+SEED = 0
 
 VENV = .venv
 RUN = $(VENV)/bin/python
@@ -15,7 +17,7 @@ OR_SAY = || { echo 'make: pip cannot install this. Does it reach the network?' >
 # A virtual environment belongs to the Python that made it: another PYTHON makes another one.
 MADE = $(VENV)/made-by-$(subst /,-,$(PYTHON))
 
-.PHONY: help demo test test-all size check types bench bench-quick dist clean
+.PHONY: help demo test test-all size fuzz check types bench bench-quick dist clean
 
 help:  ## print this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1: \2/p' Makefile
@@ -30,8 +32,12 @@ test: $(VENV)/installed-for-test  ## run the tests
 test-all: $(VENV)/installed-for-tox  ## run the tests on each Python of tox.ini that is here
 	@$(TOX) run-parallel --parallel auto --parallel-no-spinner $(ARGS)
 
-size: $(VENV)/installed-for-test  ## run the tests of size and of long life in full (5 minutes)
+size: $(VENV)/installed-for-test  ## run the tests of size and of long life in full (7 minutes)
 	@ASYNQ_FULL_SIZE=1 $(RUN) -m pytest tests/test_size.py tests/test_long_life.py $(ARGS)
+	@$(RUN) -m tests.size_programs
+
+fuzz: $(VENV)/installed  ## run random programs, checking each step (N=100000, from SEED=0 on)
+	@$(RUN) tests/fuzzing.py --programs $(N) --seed $(SEED) $(ARGS)
 
 check: $(VENV)/installed-for-check  ## run the tests with their coverage, and the linter
 	@$(RUN) -m pytest --cov=asynq --cov-branch --cov-fail-under=97 $(ARGS)
