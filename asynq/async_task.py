@@ -439,9 +439,11 @@ class AsyncTask(FutureBase):
         return None
 
     def _computed(self):
-        if self._body is not None or self._pending != RUNNING:
-            self._dispose()
-        super(AsyncTask, self)._computed()
+        try:
+            if self._body is not None or self._pending != RUNNING:
+                self._dispose()
+        finally:
+            super(AsyncTask, self)._computed()
 
     def _tell_waiters(self):
         """Parents that this makes ready go on next, before anything else."""
@@ -582,8 +584,11 @@ class AsyncTask(FutureBase):
     def _abort(self, error):
         """The run ends with ``error``, and so does this task if it has begun."""
         if self._value is not _none:
-            if self._pending != RUNNING:
-                self._computed()  # which an interrupt has ended too early
+            # It was told to all, but an interrupt may have kept its body from being ended.
+            if self._pending == UNHEARD:
+                self._end_unheard()
+            elif self._pending != RUNNING:
+                self._dispose()
             return
         if self._pending in (0, FRESH) and self._yields == 0:
             self._pending = FRESH

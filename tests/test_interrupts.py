@@ -241,6 +241,63 @@ def cached(decorator, clients):
     return Loader().method
 
 
+# Tasks that have their value already
+
+
+@asynq.asynq()
+def interrupted():
+    raise KeyboardInterrupt()
+
+
+@asynq.asynq()
+def computes_itself_and_yields():
+    asynq.get_active_task().set_value("early")
+    interrupted()
+    yield None
+
+
+@asynq.asynq()
+def computes_itself():
+    asynq.get_active_task().set_value("early")
+    interrupted()
+
+
+@pytest.mark.parametrize("fn", [computes_itself_and_yields, computes_itself])
+def test_a_task_is_computed_once_though_an_interrupt_ends_its_body_after_that(fn):
+    log = []
+    task = fn.asynq()
+    task.on_computed.subscribe(lambda task: log.append(task.value()))
+    with pytest.raises(KeyboardInterrupt):
+        task.value()
+    assert log == ["early"]
+    assert task._has_ended()
+
+
+def test_all_hear_of_a_value_though_an_interrupt_comes_while_the_body_is_closed_for_it():
+    log = []
+
+    @asynq.asynq()
+    def closed():
+        try:
+            yield asynq.FutureBase()
+        finally:
+            interrupted()
+
+    @asynq.asynq()
+    def give(task):
+        with pytest.raises(KeyboardInterrupt):
+            task.set_value("given")
+
+    @asynq.asynq()
+    def root():
+        task = closed.asynq()
+        task.on_computed.subscribe(lambda task: log.append(task.value()))
+        asynq.result((yield task, give.asynq(task))[0])
+
+    assert root() == "given"
+    assert log == ["given"]
+
+
 # Contexts
 
 
