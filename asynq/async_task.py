@@ -293,14 +293,17 @@ class AsyncTask(FutureBase):
         It can be called again if an interrupt has come in the middle of it.
 
         """
-        self._yielded = None
-        self._pending = PARKED
-        if self._body is not None:
-            self._close(self._body)
-        if self._scope is not None:
-            self._scope.close(self)
-        self._body = None
-        self._pending = RUNNING
+        try:
+            self._yielded = None
+            self._pending = PARKED
+            if self._body is not None:
+                self._close(self._body)
+            if self._scope is not None:
+                self._scope.close(self)
+            self._body = None
+            self._pending = RUNNING
+        finally:
+            del self  # as in _close
 
     def _waiting_leaves(self):
         """The same for an unusual structure: what is wrong in it gets errors put in its place."""
@@ -444,6 +447,7 @@ class AsyncTask(FutureBase):
                 self._dispose()
         finally:
             super(AsyncTask, self)._computed()
+            del self  # as in _close
 
     def _tell_waiters(self):
         """Parents that this makes ready go on next, before anything else."""
@@ -606,8 +610,11 @@ class AsyncTask(FutureBase):
             self._body = None
             self._pending = RUNNING
         else:
-            _abandon(self)
-            self._end_unheard()
+            try:
+                _abandon(self)
+                self._end_unheard()
+            finally:
+                del self  # as in _close
 
     def _close(self, body):
         """Close the body as what it is: this task, in the contexts of those above it."""

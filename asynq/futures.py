@@ -163,7 +163,10 @@ class FutureBase(object):
             set_traceback(error, self._traceback)
         self._error = error
         self._value = None
-        self._computed()
+        try:
+            self._computed()
+        finally:
+            del self, error  # as in value()
 
     def reset_unsafe(self):
         """Forget the value and the error; whoever subscribed stays and will be called again."""

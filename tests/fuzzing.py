@@ -779,10 +779,14 @@ class Frame(object):
         if isinstance(future, FutureBase) and not future.is_computed():
             self.world.note("set", self.name, self.world.name_of(future))
             self.world.asked_by_hand(future)
-            if fails:
-                future.set_error(Failure(self.next_name()))
-            else:
-                future.set_value("value of " + self.next_name())
+            try:
+                if fails:
+                    future.set_error(Failure(self.next_name()))
+                else:
+                    future.set_value("value of " + self.next_name())
+            finally:
+                # An error of a context may lead to this frame: the cycle would be the program's.
+                del future
 
     def fulfil(self, number, fails=False):
         self.set(self.promise(number), fails)

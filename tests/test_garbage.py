@@ -326,18 +326,19 @@ def test_an_error_of_a_context_that_is_never_left_leaves_nothing(ends):
         assert_nothing_is_left()
 
 
+class RefusesToResume(asynq.AsyncContext):
+    times = 0
+
+    def resume(self):
+        self.times += 1
+        if self.times == 2:
+            raise ValueError("resume")
+
+    def pause(self):
+        pass
+
+
 def test_an_error_of_a_context_while_a_run_is_interrupted_leaves_nothing():
-    class RefusesToResume(asynq.AsyncContext):
-        times = 0
-
-        def resume(self):
-            self.times += 1
-            if self.times == 2:
-                raise ValueError("resume")
-
-        def pause(self):
-            pass
-
     client = Client()
     client.fails_with = KeyboardInterrupt
 
@@ -350,6 +351,36 @@ def test_an_error_of_a_context_while_a_run_is_interrupted_leaves_nothing():
     client.fails_with = client.current_batch = None
     if not six.PY2:  # where the frames of the flush cannot be emptied
         assert_nothing_is_left()
+
+
+@pytest.mark.skipif(six.PY2, reason="an error has no context there")
+def test_an_error_of_a_context_that_was_left_to_close_another_task_leaves_nothing():
+    tasks = []
+
+    @asynq.asynq()
+    def wait_in_vain():
+        yield FutureBase()
+
+    @asynq.asynq()
+    def give_up():
+        with RefusesToResume():
+            tasks[0].set_error(KeyError("given up"))
+
+    @asynq.asynq()
+    def root():
+        tasks.append(wait_in_vain.asynq())
+        yield tasks[0], ask_again.asynq()
+
+    @asynq.asynq()
+    def ask_again():
+        try:
+            give_up()
+        except ValueError:
+            tasks[0].value()  # it is raised with the other one as its context
+
+    assert_raises(KeyError, root)
+    del tasks[:]
+    assert_nothing_is_left()
 
 
 def test_a_task_that_was_computed_by_its_own_body_leaves_nothing():
