@@ -20,6 +20,7 @@ import itertools
 from qcore import MarkerObject
 
 from ._compat import subscript
+from ._structures import extract_futures
 from .decorators import async_proxy, asynq
 from .futures import ConstFuture
 from .utils import result
@@ -138,7 +139,7 @@ def _next_element(generator, first):
             try:
                 value = yield yielded
             except BaseException as error:
-                if type(error) is GeneratorExit:
+                if type(error) is GeneratorExit and not _is_error_in(yielded, error):
                     raise  # it is this task that is being closed
                 yielded = generator.throw(error)
             else:
@@ -149,3 +150,7 @@ def _next_element(generator, first):
     finally:
         # The traceback of an error of what was yielded leads to this frame: see test_garbage.py.
         generator = yielded = value = error = None  # noqa: F841
+
+
+def _is_error_in(yielded, error):
+    return any(future._error is error for future in extract_futures(yielded, []))

@@ -237,6 +237,22 @@ def test_dropping_the_future_of_an_element_throws_nothing_into_the_body(client):
     assert seen == [GeneratorExit]
 
 
+def test_a_generator_exit_of_what_was_yielded_is_thrown_into_the_body(client):
+    seen = []
+
+    @async_generator()
+    def body():
+        try:
+            yield [ConstFuture(1), client.get(1)]
+        except GeneratorExit as error:
+            seen.append(error)
+        yield Value("more")
+
+    client.errors[1] = GeneratorExit("of an item")
+    assert list_of_generator(body()) == ["more"]
+    assert seen == [client.errors[1]]
+
+
 def test_decorated_generator_functions_keep_their_name_and_documentation(names):
     assert names.__name__ == "names"
     assert names.__doc__ == "Names."
