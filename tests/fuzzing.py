@@ -583,6 +583,9 @@ class Recorded(AsyncContext):
 
     def __exit__(self, *exc_info):
         self.frame.entered.remove(self)
+        for call in self.world.calls:
+            # It was called by what it waited for, and leaves what was active there.
+            call.active = [context for context in call.active if context is not self]
         super(Recorded, self).__exit__(*exc_info)
 
     def resume(self):
