@@ -115,6 +115,9 @@ class AsyncTask(FutureBase):
         # Invariant: while > 0, the number of registrations with futures that are not computed;
         # 0: ready; below: the states named in ``scheduler``.
         "_pending",
+        # Deleted by the thread that first asks for the task. Deleting succeeds once only, and the
+        # interpreter switches threads before or after it: of several threads one gets the task.
+        "_unclaimed",
         # The three below are set when the task is first asked for.
         # Invariant: the only run whose loop may continue it.
         "_run",
@@ -146,6 +149,7 @@ class AsyncTask(FutureBase):
         self._yielded = None
         self._yields = 0
         self._pending = FRESH
+        self._unclaimed = True
         if watch.observer is not None:
             watch.observer.task_created(self)
 
@@ -461,8 +465,8 @@ class AsyncTask(FutureBase):
     # Being waited for
 
     def _enlist(self, waiter):
-        waiters = self._waiters
         if self._pending != FRESH:
+            waiters = self._waiters
             last = waiters[-1] if waiters.__class__ is list else waiters
             if last is waiter:
                 self._add_waiter(waiter)  # it has this task several times in one yield
@@ -475,9 +479,17 @@ class AsyncTask(FutureBase):
         run = waiter._run
         if depth >= run.max_depth:
             raise _too_deep(run)
+        try:
+            del self._unclaimed
+            self._run = run
+        except AttributeError:
+            self._check_thread(run)
+            self._run = run
+        except INTERRUPTS:
+            self._unclaimed = True  # it may have come in between
+            raise
         # What _add_waiter and _set_going do, without their calls.
         self._waiters = waiter
-        self._run = run
         self._scope = waiter._scope
         self._depth = depth + 1
         self._pending = 0
@@ -487,7 +499,15 @@ class AsyncTask(FutureBase):
         run = waiter._run
         pending = self._pending
         if pending == FRESH:
-            self._run = run
+            try:
+                del self._unclaimed
+                self._run = run
+            except AttributeError:
+                self._check_thread(run)
+                self._run = run
+            except INTERRUPTS:
+                self._unclaimed = True  # it may have come in between
+                raise
             self._scope = waiter._scope
             self._depth = waiter._depth + 1
             self._pending = 0
@@ -545,11 +565,17 @@ class AsyncTask(FutureBase):
             stack.extend((future, task) for future in reversed(blockers))
 
     def _check_thread(self, run):
-        if self._run.scheduler is not run.scheduler:
+        # None: another thread has just deleted ``_unclaimed``.
+        own = getattr(self, "_run", None)
+        if own is None or own.scheduler is not run.scheduler:
             raise AsyncTaskError(
                 "%s was started in another thread (%s) than the one that asks for it (%s)."
                 " Cure: wait for it where it was started, or hand its value over."
-                % (safe_str(self), self._run.scheduler.name, run.scheduler.name)
+                % (
+                    safe_str(self),
+                    "at the same moment" if own is None else own.scheduler.name,
+                    run.scheduler.name,
+                )
             )
 
     # Ending, and not waiting any longer, out of turn
@@ -833,6 +859,7 @@ def make_task(self, *args, **kwargs):
     task._yielded = None
     task._yields = 0
     task._pending = FRESH
+    task._unclaimed = True
     if watch.observer is not None:
         watch.observer.task_created(task)
     return task

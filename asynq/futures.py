@@ -247,7 +247,9 @@ class FutureBase(object):
                     count += 1
                 self._waiters = waiters[count:] or None
             else:
-                self._waiters = [other for other in waiters if other is not waiter] or None
+                others = [other for other in waiters if other is not waiter]
+                if len(others) < len(waiters):  # else the list may be that of another thread
+                    self._waiters = others or None
         elif waiters is waiter:
             self._waiters = None
 

@@ -9,9 +9,7 @@ What is not: a run does not wait for other threads, except inside a call of the 
 (``_flush``, ``_compute``, a body). Futures have no locks: whoever sets the value of one for which
 another thread's run waits, must do so during such a call. Otherwise that run may be told that
 nobody computes it, but does not hang, and the next run is not affected. A value from a cache may
-be computed once by each thread; ``AsyncScopedValue`` is one value for all threads. Two threads that
-ask for the same new task at the same moment get its value or an error, but its function may run in
-both.
+be computed once by each thread; ``AsyncScopedValue`` is one value for all threads.
 
 """
 
@@ -640,17 +638,50 @@ def test_a_task_that_is_started_can_not_be_asked_for_in_another_thread():
         assert "Cure: wait for it where it was started, or hand its value over." in text
 
 
+def test_a_task_that_another_thread_begins_at_the_same_moment_runs_once():
+    class Meanwhile(int):
+        """A limit of the depth: it is compared just before a task that seems to be new begins."""
+
+        def __le__(self, depth):
+            if not values:
+                values.append(None)
+                values[0] = in_another_thread(task.value)
+            return False
+
+    @asynq.asynq()
+    def where():
+        ran.append(threading.current_thread())
+        return "value"
+
+    values, ran = [], []
+    task = where.asynq()
+    former = asynq.debug.options.MAX_TASK_STACK_SIZE
+    asynq.debug.options.MAX_TASK_STACK_SIZE = Meanwhile(former)
+    try:
+        with pytest.raises(AsyncTaskError, match="was started in another thread"):
+            wait_for_one(task)
+    finally:
+        asynq.debug.options.MAX_TASK_STACK_SIZE = former
+    assert values == ["value"]
+    assert len(ran) == 1
+    assert wait_for_one(task) == "value"
+
+
 def test_threads_that_ask_for_one_new_task_at_once_get_its_value_or_an_error():
     here = Here()
+    ran = [[] for _ in range(10 * ROUNDS)]
 
     @asynq.asynq()
     def steps(number):
+        ran[number].append(threading.current_thread())
         for step in range(3):
-            yield load.asynq(here, step)
+            assert (yield load.asynq(here, step)) == ("client", step)
+            ran[number].append(threading.current_thread())
         result(number)
 
     @asynq.asynq()
     def at_once(number):
+        ran[number].append(threading.current_thread())
         return number
 
     def program(number):
@@ -664,7 +695,7 @@ def test_threads_that_ask_for_one_new_task_at_once_get_its_value_or_an_error():
             assert load(here, "next") == ("client", "next")
         return outcomes
 
-    tasks = [(steps if turn % 2 else at_once).asynq(turn) for turn in range(10 * ROUNDS)]
+    tasks = [(steps if turn % 2 else at_once).asynq(turn) for turn in range(len(ran))]
     former = asynq.debug.options.DUMP_PRE_ERROR_STATE
     asynq.debug.options.DUMP_PRE_ERROR_STATE = False
     try:
@@ -673,6 +704,8 @@ def test_threads_that_ask_for_one_new_task_at_once_get_its_value_or_an_error():
         asynq.debug.options.DUMP_PRE_ERROR_STATE = former
     found = set(outcome for thread in outcomes for outcome in thread)
     assert {True} <= found <= {True, None}
+    assert [len(threads) for threads in ran] == [1, 4] * (5 * ROUNDS)
+    assert all(len(set(threads)) == 1 for threads in ran)
 
 
 def test_who_yields_a_task_of_another_thread_can_catch_the_error():
