@@ -482,12 +482,8 @@ class AsyncTask(FutureBase):
         try:
             del self._unclaimed
             self._run = run
-        except AttributeError:
-            self._check_thread(run)
-            self._run = run
-        except INTERRUPTS:
-            self._unclaimed = True  # it may have come in between
-            raise
+        except BaseException as error:
+            self._not_claimed(run, error)
         # What _add_waiter and _set_going do, without their calls.
         self._waiters = waiter
         self._scope = waiter._scope
@@ -502,12 +498,8 @@ class AsyncTask(FutureBase):
             try:
                 del self._unclaimed
                 self._run = run
-            except AttributeError:
-                self._check_thread(run)
-                self._run = run
-            except INTERRUPTS:
-                self._unclaimed = True  # it may have come in between
-                raise
+            except BaseException as error:
+                self._not_claimed(run, error)
             self._scope = waiter._scope
             self._depth = waiter._depth + 1
             self._pending = 0
@@ -563,6 +555,14 @@ class AsyncTask(FutureBase):
             if task._pending == 0:
                 run.ready.append(task)
             stack.extend((future, task) for future in reversed(blockers))
+
+    def _not_claimed(self, run, error):
+        """It was claimed before, by a run in which it has not begun; or an interrupt came."""
+        if is_interrupt(error):
+            self._unclaimed = True  # it may be deleted, and ``_run`` not set
+            raise error
+        self._check_thread(run)
+        self._run = run
 
     def _check_thread(self, run):
         # None: another thread has just deleted ``_unclaimed``.

@@ -46,6 +46,7 @@ from .test_faults import (
     World,
     assert_all_is_as_it_was,
     assert_nothing_is_left,
+    caches,
     collector_off,  # noqa: F401 (a fixture)
     run,
 )
@@ -495,6 +496,8 @@ def interrupt_at_random(seed, moments):
         sys.unraisablehook = lambda unraisable: dropped.append(unraisable.exc_type)
     interrupts = 0
     for program in PROGRAMS:
+        if six.PY2 and program is caches:
+            continue  # a signal inside the RLock of Python 2, which is no C, leaves it locked
         durations = []
         for _ in range(5):
             began = time.time()
