@@ -17,7 +17,15 @@ OR_SAY = || { echo 'make: pip cannot install this. Does it reach the network?' >
 # A virtual environment belongs to the Python that made it: another PYTHON makes another one.
 MADE = $(VENV)/made-by-$(subst /,-,$(PYTHON))
 
-.PHONY: help demo test test-all size fuzz check types bench bench-quick dist clean
+# What the examples for asyncio need.
+FOR_ASYNCIO = aiosqlite httpx redis sqlalchemy[asyncio] starlette uvicorn
+
+# Scheduling, batches, contexts and errors.
+CORE_TESTS = $(patsubst %,tests/test_%.py,order scheduler knots async_task futures batching \
+    batching_example contexts scoped_value faults misuse decorators generator tools utils \
+    seed_examples)
+
+.PHONY: help demo test test-all test-drivers size fuzz check types bench bench-quick dist clean
 
 help:  ## print this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1: \2/p' Makefile
@@ -31,6 +39,12 @@ test: $(VENV)/installed-for-test  ## run the tests
 
 test-all: $(VENV)/installed-for-tox  ## run the tests on each Python of tox.ini that is here
 	@$(TOX) run-parallel --parallel auto --parallel-no-spinner $(ARGS)
+
+test-drivers: $(VENV)/installed-for-test  ## run the core's tests on event loops, and async def
+	@$(RUN) -m pytest --bodies native $(CORE_TESTS) $(ARGS)
+	@for driver in asyncio uvloop; do for bodies in generator native; do \
+	    $(RUN) -m pytest --driver $$driver --bodies $$bodies $(CORE_TESTS) $(ARGS) || exit 1; \
+	done; done
 
 size: $(VENV)/installed-for-test  ## run the tests of size and of long life in full (7 minutes)
 	@ASYNQ_FULL_SIZE=1 $(RUN) -m pytest tests/test_size.py tests/test_long_life.py $(ARGS)
@@ -57,10 +71,10 @@ types: $(VENV)/installed-for-types  ## check the stubs and the examples with myp
 	@$(RUN) -m mypy.stubtest --mypy-config-file tests/type_checks/mypy.ini \
 	    --allowlist tests/type_checks/stubtest-allowed.txt asynq
 
-bench: $(VENV)/installed  ## compare with the original and with asyncio (5 minutes)
+bench: $(VENV)/installed  ## compare with the original and with asyncio (10 minutes)
 	@$(RUN) benchmarks/compare.py --environments $(VENV)/peers $(ARGS)
 
-bench-quick: $(VENV)/installed  ## the same, less exactly, in a minute
+bench-quick: $(VENV)/installed  ## the same, less exactly, in two minutes
 	@$(RUN) benchmarks/compare.py --environments $(VENV)/peers --quick $(ARGS)
 
 dist: $(VENV)/installed-for-dist  ## build the packages in dist, and try the wheel on 3 Pythons
@@ -105,7 +119,8 @@ $(VENV)/installed: $(MADE) setup.py Makefile
 $(VENV)/installed-for-test: $(VENV)/installed
 	@echo 'Installing what the tests need into $(VENV)'
 	@$(INSTALL) hypothesis pygments pymemcache pytest pytest-cov 'mock; python_version < "3"' \
-	    $(OR_SAY)
+	    $(FOR_ASYNCIO:%='%; python_version >= "3.8"') \
+	    'uvloop; python_version >= "3.8" and implementation_name == "cpython"' $(OR_SAY)
 	@touch $@
 
 $(VENV)/installed-for-tox: $(MADE) Makefile

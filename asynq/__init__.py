@@ -13,7 +13,7 @@ layer   modules                                     in one line
 4       ``tools generator scoped_value mock``       built from the public names
 3       ``decorators utils``                        what users write
 2       ``async_task batching contexts``            what can be scheduled, and what rides along
-        ``_structures``
+        ``_structures _native asynq_to_async``      (the last: asyncio as the driver)
 1       ``futures scheduler _knots``                what a value is; in what order things run
 0       ``_debug profiler _compat``                 leaves
 ======  ==========================================  ===========================================
@@ -21,7 +21,8 @@ layer   modules                                     in one line
 The way of ``fn.asynq(x)`` to its value: ``decorators`` makes an ``AsyncTask`` and runs nothing;
 ``scheduler.run`` sends values into its body; ``AsyncTask._suspend`` enlists it with the futures
 that the body yields; ``futures`` tells it when they are computed, by ``batching`` in the end; and
-``AsyncTask._finish`` stores what the body returns.
+``AsyncTask._finish`` stores what the body returns. ``await fn.asyncio(x)`` goes the same way, but
+``asynq_to_async`` is what calls ``scheduler.run``, whenever something can go on.
 
 """
 
@@ -40,6 +41,7 @@ from . import (
     tools,
     utils,
 )
+from . import _compat
 from . import mock_  # noqa: F401 (the original's name of mock, not listed)
 
 # Futures
@@ -57,7 +59,13 @@ from .batching import BatchBase, BatchCancelledError, BatchingError, BatchItemBa
 
 # Tasks and the scheduler
 from .async_task import AsyncTask, AsyncTaskCancelledError, AsyncTaskResult
-from .scheduler import AsyncTaskError, TaskScheduler, get_active_task, get_scheduler
+from .scheduler import (
+    AsyncTaskError,
+    TaskScheduler,
+    get_active_task,
+    get_scheduler,
+    is_asyncio_mode,
+)
 
 # Writing async functions
 from .decorators import (
@@ -71,7 +79,7 @@ from .decorators import (
     is_pure_async_fn,
     make_async_decorator,
 )
-from .utils import result
+from .utils import gather, result
 
 # Contexts
 from .contexts import AsyncContext, NonAsyncContext
@@ -104,6 +112,7 @@ __all__ = [
     "get_scheduler",
     "get_active_task",
     "AsyncTaskError",
+    "is_asyncio_mode",
     "asynq",
     "async",
     "async_proxy",
@@ -114,6 +123,7 @@ __all__ = [
     "get_async_fn",
     "get_async_or_sync_fn",
     "make_async_decorator",
+    "gather",
     "result",
     "await",
     "AsyncContext",
@@ -139,5 +149,13 @@ __all__ = [
     "tools",
     "utils",
 ]
+
+
+def __getattr__(name):
+    """``asynq.asynq_to_async``, imported when it is needed, because asyncio is slow to import."""
+    if name == "asynq_to_async":
+        return _compat.asyncio_driver()
+    raise AttributeError("module %r has no attribute %r" % (__name__, name))
+
 
 debug.attach_exception_hook()

@@ -13,6 +13,7 @@ from . import (
     tools,
     utils,
 )
+from . import asynq_to_async as asynq_to_async  # from Python 3.7 on; not listed
 from . import mock_ as mock_  # the original's name of mock, not listed
 
 # Futures
@@ -30,7 +31,13 @@ from .batching import BatchBase, BatchCancelledError, BatchingError, BatchItemBa
 
 # Tasks and the scheduler
 from .async_task import AsyncTask, AsyncTaskCancelledError, AsyncTaskResult
-from .scheduler import AsyncTaskError, TaskScheduler, get_active_task, get_scheduler
+from .scheduler import (
+    AsyncTaskError,
+    TaskScheduler,
+    get_active_task,
+    get_scheduler,
+    is_asyncio_mode,
+)
 
 # Writing async functions
 from .decorators import (
@@ -44,7 +51,7 @@ from .decorators import (
     is_pure_async_fn,
     make_async_decorator,
 )
-from .utils import result
+from .utils import gather, result
 
 # Contexts
 from .contexts import AsyncContext, NonAsyncContext
@@ -72,6 +79,7 @@ __all__ = [
     "get_scheduler",
     "get_active_task",
     "AsyncTaskError",
+    "is_asyncio_mode",
     "asynq",
     "async",  # noqa: F822  # pyright: ignore[reportUnsupportedDunderAll]
     "async_proxy",
@@ -82,6 +90,7 @@ __all__ = [
     "get_async_fn",
     "get_async_or_sync_fn",
     "make_async_decorator",
+    "gather",
     "result",
     "await",  # noqa: F822  # pyright: ignore[reportUnsupportedDunderAll]
     "AsyncContext",

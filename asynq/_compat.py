@@ -1,5 +1,7 @@
 """What differs between Python 2 and 3 and is not in ``six``."""
 
+import functools
+import importlib
 import inspect
 import operator
 import sys
@@ -112,6 +114,23 @@ else:  # pragma: no cover
     subscript = classmethod(lambda cls, parameters: cls)
 
 
+def asyncio_driver():
+    """The module ``asynq_to_async``, imported when it is first needed.
+
+    Not before, because asyncio takes longer to import than all of asynq, and because older Pythons
+    do not know its syntax.
+
+    :raises RuntimeError: before Python 3.7.
+
+    """
+    if sys.version_info < (3, 7):
+        raise RuntimeError(
+            "running async functions on an event loop needs Python 3.7 or later, this is %d.%d."
+            " Cure: call them synchronously here." % sys.version_info[:2]
+        )
+    return importlib.import_module("asynq.asynq_to_async")
+
+
 def reraise(error, traceback):
     """Raise ``error`` with exactly ``traceback`` below the frames that it passes from here on."""
     try:
@@ -122,6 +141,103 @@ def reraise(error, traceback):
     finally:
         # The traceback holds this frame: see test_garbage.py.
         del error, traceback
+
+
+# Flags of code objects, which ``inspect`` does not name on Python 2. No code has them there.
+_COROUTINE = 0x80
+_ITERABLE_COROUTINE = 0x100
+_ASYNC_GENERATOR = 0x200
+
+# Those of code that can wait somewhere.
+_SUSPENDABLE = inspect.CO_GENERATOR | _COROUTINE | _ASYNC_GENERATOR
+
+
+def _has_code_flag(fn, flag):
+    if isinstance(fn, functools.partial):
+        return _has_code_flag(fn.func, flag)
+    return bool(getattr(getattr(fn, "__code__", None), "co_flags", 0) & flag)
+
+
+def is_native_function(fn):
+    """Whether ``fn`` is an ``async def`` function, a method or a ``functools.partial`` of one."""
+    return _has_code_flag(fn, _COROUTINE)
+
+
+def is_awaiting(body):
+    """Whether ``body``, of a task, is that of an ``async def`` function: it may await something."""
+    code = getattr(body, "gi_code", None) or getattr(body, "cr_code", None)
+    return code is not None and bool(code.co_flags & (_COROUTINE | _ITERABLE_COROUTINE))
+
+
+def is_native_generator_function(fn):
+    """Whether ``fn`` is such a function with a ``yield`` in it."""
+    return _has_code_flag(fn, _ASYNC_GENERATOR)
+
+
+def generator_function(fn):
+    """A generator function that does what ``fn`` does; None if ``fn`` is a plain function.
+
+    Of an ``async def`` function it is a copy whose code is marked as that of a generator which may
+    await (what ``types.coroutine`` does to a generator function). The body is the same and runs as
+    fast; but a generator that is never run goes in silence, a coroutine with a warning.
+
+    """
+    if not is_native_function(fn):
+        return fn if inspect.isgeneratorfunction(fn) else None
+    if isinstance(fn, functools.partial):
+        return functools.partial(generator_function(fn.func), *fn.args, **fn.keywords)
+    if inspect.ismethod(fn):
+        return types.MethodType(generator_function(fn.__func__), fn.__self__)
+    code = fn.__code__
+    flags = code.co_flags & ~_COROUTINE | inspect.CO_GENERATOR | _ITERABLE_COROUTINE
+    if hasattr(code, "replace"):
+        code = code.replace(co_flags=flags)
+    else:  # pragma: no cover (before 3.8)
+        code = types.CodeType(
+            code.co_argcount,
+            code.co_kwonlyargcount,
+            code.co_nlocals,
+            code.co_stacksize,
+            flags,
+            code.co_code,
+            code.co_consts,
+            code.co_names,
+            code.co_varnames,
+            code.co_filename,
+            code.co_name,
+            code.co_firstlineno,
+            code.co_lnotab,
+            code.co_freevars,
+            code.co_cellvars,
+        )
+    copy = types.FunctionType(
+        code, fn.__globals__, fn.__name__, fn.__defaults__, fn.__closure__
+    )
+    copy.__kwdefaults__ = fn.__kwdefaults__
+    copy.__qualname__ = fn.__qualname__
+    return copy
+
+
+def frame_of(body):
+    """The frame of a generator or coroutine; None if it has ended, or is something else."""
+    return getattr(body, "gi_frame", None) or getattr(body, "cr_frame", None)
+
+
+def is_awaited_by(body):
+    """Whether the innermost coroutine that is running is ``body``, or is awaited by it.
+
+    Between coroutines that await one another there are no other frames.
+
+    """
+    outermost = frame_of(body)
+    frame = sys._getframe(1)
+    while frame is not None and not frame.f_code.co_flags & _SUSPENDABLE:
+        frame = frame.f_back
+    while frame is not None and frame.f_code.co_flags & _SUSPENDABLE:
+        if frame is outermost:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def monotonic_utime():

@@ -53,9 +53,65 @@ def _throw_at_last(run, path):
         watch.dump_state(run.scheduler)
     for position in range(len(path) - 2, -1, -1):
         if path[position] not in adopted:
-            path[position]._refuse(path[position + 1], error, run)
+            path[position]._refuse(path[position + 1], error)
             return
     raise error
+
+
+def untie_circles(run, tasks):
+    """Throw an error into a task of each circle of tasks in which ``tasks`` wait."""
+    while True:
+        path = _circle(tasks)
+        if path is None:
+            return
+        path[-2]._give_up([path[-1]], _make_error(run, path))
+
+
+def _circle(tasks):
+    """Futures each of which waits for the next, ending with one that is among them; or None."""
+    done = set()
+    for task in tasks:
+        path = [task]
+        on_path = {id(task)}
+        following = [iter(task._blockers() or ())]
+        while path:
+            for future in following[-1]:
+                if id(future) in on_path:
+                    return path + [future]
+                if id(future) not in done:
+                    path.append(future)
+                    on_path.add(id(future))
+                    following.append(iter(future._blockers() or ()))
+                    break
+            else:
+                following.pop()
+                future = path.pop()
+                on_path.discard(id(future))
+                done.add(id(future))
+    return None
+
+
+def started_elsewhere(task, former, run):
+    """The error for asking in ``run`` for a task that another scheduler's run has started.
+
+    :param former: that run; None if another thread is starting the task at this moment.
+
+    """
+    theirs, ours = former and former.scheduler, run.scheduler
+    if theirs is None:
+        places = "in another thread at the moment at which it is asked for (%s)" % ours.name
+    elif theirs.place != ours.place:
+        places = "%s (%s) and is asked for %s (%s)" % (
+            theirs.place, theirs.name, ours.place, ours.name
+        )
+    else:
+        places = "in another thread (%s) than the one that asks for it (%s)" % (
+            theirs.name, ours.name
+        )
+    return AsyncTaskError(
+        "%s was started %s. Cure: wait for it where it was started, or hand its value over."
+        % (safe_str(task), places)
+    )
 
 
 def called_from_inside(run):
@@ -65,18 +121,34 @@ def called_from_inside(run):
 
 def called_from_its_flush(batch, scheduler):
     """The error for a flush of ``batch``, in ``scheduler``, while it is being flushed."""
-    names = [_name(future) for future in _path_to(batch, scheduler.current_run)]
-    path = " -> ".join(names) + "; " if names else ""
-    if batch._flushing is not scheduler:
-        reason, cure = _in_another_thread(batch, batch._flushing)
-        return AsyncTaskError("Can't proceed further: %s%s. Cure: %s." % (path, reason, cure))
+    if batch._flushing is scheduler and not scheduler.is_in_flight(batch):
+        return waits_for_its_flush(batch, scheduler)
+    path = _names_on_path_to(batch, scheduler)
+    reason, cure = _in_another_thread(batch, batch._flushing)
+    return AsyncTaskError("Can't proceed further: %s%s. Cure: %s." % (path, reason, cure))
+
+
+def waits_for_its_flush(batch, scheduler):
+    """The error for waiting for ``batch``, in ``scheduler``, in what its flush waits for."""
     return AsyncTaskError(
         "Can't proceed further: %sthe flush of %s waits for itself or for one of its own items."
-        " Cure: in _flush(), set the items' values; don't ask for them." % (path, safe_str(batch))
+        " Cure: in _flush(), set the items' values; don't ask for them."
+        % (_names_on_path_to(batch, scheduler), safe_str(batch))
     )
 
 
+def _names_on_path_to(batch, scheduler):
+    names = [_name(future) for future in _path_to(batch, scheduler.current_run)]
+    return " -> ".join(names) + "; " if names else ""
+
+
 def _in_another_thread(batch, scheduler):
+    if scheduler.is_in_flight(batch):
+        return (
+            "its batch (%s) is being flushed on an event loop (%s), for which a synchronous call"
+            " can't wait" % (safe_str(batch), scheduler.name),
+            "yield or await the item on that loop",
+        )
     return (
         "its batch (%s) is being flushed in another thread (%s)"
         % (safe_str(batch), scheduler.name),

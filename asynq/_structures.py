@@ -9,7 +9,9 @@ import inspect
 
 import qcore
 import six
+from qcore import inspection
 
+from ._debug import safe_repr
 from .futures import ErrorFuture, FutureBase, _none
 from .scheduler import FAILED
 
@@ -132,7 +134,7 @@ def values_of(structure, depth=0):
             values[key] = item
         return values
     if cls is not list and cls is not tuple:
-        raise _wrong_leaf(structure)
+        raise wrong_leaf(structure)
     values = []
     for item in structure:
         if isinstance(item, FutureBase):
@@ -207,30 +209,68 @@ def checked(structure):
 def _checked_leaf(leaf):
     if isinstance(leaf, FutureBase):
         return leaf
-    return ErrorFuture(_wrong_leaf(leaf))
+    return ErrorFuture(wrong_leaf(leaf))
 
 
-def _wrong_leaf(leaf):
-    return TypeError(
-        "Cannot unwrap an object of type '%s': only futures and None are allowed. %s"
-        % (type(leaf), _cure(leaf))
-    )
+def wrong_leaf(leaf, fn=None, is_native=False):
+    """The error that stands for ``leaf``, which can't be waited for.
+
+    :param fn: the function whose body has yielded it.
+    :param is_native: whether that is an ``async def`` function.
+
+    """
+    is_awaitable = hasattr(type(leaf), "__await__") and type(leaf) is not Gathered
+    if is_awaitable and is_native:
+        error = RuntimeError(
+            "%s waits for %s, which needs an event loop, and is run without one. Cure: %s."
+            % (inspection.get_full_name(fn), safe_repr(leaf), _cure_of_awaitable(leaf, fn))
+        )
+    else:
+        error = TypeError(
+            "Cannot unwrap an object of type '%s': only futures and None are allowed. %s"
+            % (
+                type(leaf),
+                "Cure: %s." % _cure_of_awaitable(leaf, fn) if is_awaitable else _cure(leaf),
+            )
+        )
+    if is_awaitable and inspect.iscoroutine(leaf):
+        if inspect.getcoroutinestate(leaf) == inspect.CORO_CREATED:
+            leaf.close()  # it was handed over, and would warn that nobody has awaited it
+    return error
+
+
+def _cure_of_awaitable(leaf, fn):
+    cures = []
+    if inspect.iscoroutine(leaf):
+        cures.append("make it an @asynq() function and wait for its .asynq(...)")
+    if fn is not None:
+        cures.append("await %s.asyncio(...) on an event loop" % inspection.get_full_name(fn))
+    return "; or ".join(cures) or "await it on an event loop"
+
+
+class Gathered(object):
+    """What ``utils.gather`` returns: an awaitable (see ``_native``) for a structure of futures."""
+
+    __slots__ = ("structure",)
+
+    def __init__(self, structure):
+        self.structure = structure
 
 
 def _cure(leaf):
     cls = type(leaf)
+    if cls is Gathered:
+        return (
+            "Cure: only await takes what gather() returns; without it, yield or nest the list,"
+            " tuple or dict itself."
+        )
     for plain in (list, tuple, dict):
         if issubclass(cls, plain):
             return (
                 "Lists, tuples and dicts of them are taken apart, but nothing that is derived from"
                 " these. Cure: make a plain %s of it." % plain.__name__
             )
-    if hasattr(cls, "__await__"):
-        return (
-            "Cure: make it an @asynq() function that yields what it waits for; coroutines are not"
-            " run."
-        )
-    if inspect.isgenerator(leaf):
+    if inspect.isgenerator(leaf) and leaf.__name__ != "<genexpr>":
         return "Cure: decorate the function that makes it with @asynq(), and call its .asynq(...)."
     if callable(leaf):
         return "Cure: call it: yield f.asynq(...), not f."

@@ -2,7 +2,8 @@
 
 What the body yields is what the task waits for. The task enlists with each of those futures and
 counts them; every one that is computed takes one off, and at zero the task is ready again. How
-the ready ones are run is in ``scheduler``; what may be yielded is in ``_structures``.
+the ready ones are run is in ``scheduler``; what may be yielded is in ``_structures``. The body of
+an ``async def`` function is driven as a generator, too: what it awaits is yielded (``_native``).
 
 """
 
@@ -14,11 +15,17 @@ from types import GeneratorType
 
 from qcore import inspection
 
-from . import profiler
-from ._compat import caught_traceback, set_caught_traceback, to_throw, user_traceback
+from . import _knots, profiler
+from ._compat import (
+    caught_traceback,
+    frame_of,
+    is_native_function,
+    set_caught_traceback,
+    to_throw,
+    user_traceback,
+)
 from ._debug import options, safe_str, watch, write
 from ._structures import (
-    checked,
     extract_futures,
     find_waiting,
     first_waiting,
@@ -26,6 +33,7 @@ from ._structures import (
     replaced,
     unwrap,
     values_of,
+    wrong_leaf,
 )
 from .futures import (
     INTERRUPTS,
@@ -62,6 +70,12 @@ __traceback_hide__ = True
 
 # Raised by what can't be waited for; it stands for the value of that.
 CANNOT_WAIT = (AsyncTaskError, RuntimeError)
+
+# What the code of generators that may await has in ``co_flags``.
+ITERABLE_COROUTINE = 0x100
+
+# How asyncio's errors begin where there is no event loop.
+NO_LOOP = ("no running event loop", "There is no current event loop")
 
 # How deep ``dump()`` follows the dependencies.
 MAX_DUMP_INDENT = 40
@@ -245,7 +259,7 @@ class AsyncTask(FutureBase):
                     if value is not FAILED:
                         return value
             elif yielded is None:
-                return None
+                return BLOCKED if self._run.waits_a_turn(self) else None
             else:
                 value = self._wait_for_all(yielded)
                 if value is not FAILED:
@@ -279,8 +293,8 @@ class AsyncTask(FutureBase):
             self._pending = pending
             return BLOCKED
         yielded = self._yielded
-        # An error may stand for the whole structure.
-        return FAILED if isinstance(yielded, FutureBase) else self._values(yielded)
+        # A future may stand for the whole structure.
+        return self._collect() if isinstance(yielded, FutureBase) else self._values(yielded)
 
     def _leave_off(self):
         """The body has yielded what it would wait for, but nobody hears of it any longer."""
@@ -317,9 +331,17 @@ class AsyncTask(FutureBase):
             self._yielded = ErrorFuture(error)
             return []
         if not all(isinstance(future, FutureBase) for future in futures):
-            self._yielded = checked(self._yielded)
+            self._yielded = replaced(self._yielded, self._future_of)
             futures = leaves(self._yielded)
         return [future for future in futures if future._value is _none]
+
+    def _future_of(self, leaf):
+        if isinstance(leaf, FutureBase):
+            return leaf
+        future = self._run.future_of(leaf, self)
+        if future is None:
+            future = ErrorFuture(wrong_leaf(leaf, self.fn, is_native_function(self.fn)))
+        return future
 
     def _values(self, structure):
         """The values for the structure that was yielded, or FAILED."""
@@ -363,7 +385,7 @@ class AsyncTask(FutureBase):
             if is_interrupt(error):
                 raise error
             return self._finish(None)
-        if is_interrupt(error) and getattr(self._body, "gi_frame", None) is not None:
+        if is_interrupt(error) and frame_of(self._body) is not None:
             raise error  # not by the body, which has not ended
         if self._yielded is not None and isinstance(error, AttributeError):
             # It is not the body that has raised it.
@@ -390,7 +412,11 @@ class AsyncTask(FutureBase):
         if traceback is None and type(error) is ValueError and self._body is not None:
             # Not the body has raised it, but the generator: it is being run.
             error = _runs_already(self)
-        return self._fail(error, user_traceback(traceback, clean))
+        traceback = user_traceback(traceback, clean)
+        if type(error) is RuntimeError and safe_str(error).startswith(NO_LOOP):
+            set_caught_traceback(error, traceback)
+            error = _needs_loop(self, error)
+        return self._fail(error, traceback)
 
     def _fail(self, error, traceback):
         self._traceback = traceback
@@ -490,6 +516,13 @@ class AsyncTask(FutureBase):
         self._depth = depth + 1
         self._pending = 0
         run.ready.append(self)
+        if run.asyncio_mode and (
+            # Asked here, because with a call for each generator chains of them take 1.15 times as
+            # long (``chain-800`` on a loop).
+            self._body.__class__ is not GeneratorType
+            or self._body.gi_code.co_flags & ITERABLE_COROUTINE
+        ):
+            run.give_asyncio_task(self)
 
     def _set_going(self, waiter):
         run = waiter._run
@@ -504,9 +537,14 @@ class AsyncTask(FutureBase):
             self._depth = waiter._depth + 1
             self._pending = 0
             run.ready.append(self)
-        elif pending == PARKED or self._run is not run:
+            if run.asyncio_mode:
+                run.give_asyncio_task(self)
+            return
+        if run.suspects is not None and waiter is not run:
+            run.suspects.append(self)
+        if pending == PARKED or (self._run is not run and run.takes_over(self)):
             self._adopt(waiter)
-        elif pending == 0:
+        elif pending == 0 and self._run is run:
             # It runs for whoever reaches it first, and that is now this waiter.
             if self._yields == 0:
                 self._scope = waiter._scope
@@ -539,7 +577,9 @@ class AsyncTask(FutureBase):
             task._check_thread(run)
             if pending == UNHEARD:
                 task._pending = pending = RUNNING
-            if pending == RUNNING or (pending != PARKED and task._run is run):
+            if pending == RUNNING:
+                continue
+            if pending != PARKED and (task._run is run or not run.takes_over(task)):
                 continue
             blockers = task._blockers()
             if pending == PARKED:
@@ -568,15 +608,7 @@ class AsyncTask(FutureBase):
         # None: another thread has just deleted ``_unclaimed``.
         own = getattr(self, "_run", None)
         if own is None or own.scheduler is not run.scheduler:
-            raise AsyncTaskError(
-                "%s was started in another thread (%s) than the one that asks for it (%s)."
-                " Cure: wait for it where it was started, or hand its value over."
-                % (
-                    safe_str(self),
-                    "at the same moment" if own is None else own.scheduler.name,
-                    run.scheduler.name,
-                )
-            )
+            raise _knots.started_elsewhere(self, own, run)
 
     # Ending, and not waiting any longer, out of turn
 
@@ -597,7 +629,20 @@ class AsyncTask(FutureBase):
             self._yielded, lambda future: instead if id(future) in culprits else future
         )
 
-    def _refuse(self, culprit, error, run):
+    def _give_up(self, futures, error):
+        """Wait no longer for ``futures``, of which ``error`` takes the place."""
+        self._let_stand_for(futures[0], error, *futures[1:])
+        pending = 0
+        for future in self._awaited():
+            if future._value is _none:
+                pending += 1
+            else:
+                future._leave(self)  # a flush that has not ended tells it at its end only
+        self._pending = pending
+        if pending == 0:
+            self._recover(self._run)
+
+    def _refuse(self, culprit, error):
         """``culprit`` will never be computed: let ``error`` stand for it in what was yielded.
 
         It stands for all others of which this is as certain, too. The body is thrown the first
@@ -606,10 +651,7 @@ class AsyncTask(FutureBase):
         """
         blockers = self._blockers()
         in_vain = [future for future in blockers if not isinstance(future, AsyncTask)]
-        self._let_stand_for(culprit, error, *in_vain)
-        self._pending = len(self._blockers())
-        if self._pending == 0:
-            self._recover(run)
+        self._give_up([culprit] + in_vain, error)
 
     def _abort(self, error):
         """The run ends with ``error``, and so does this task if it has begun."""
@@ -676,6 +718,9 @@ class AsyncTask(FutureBase):
     def _come_back(self, run):
         """The run that had taken it over has ended: go on in ``run``, in its waiters' contexts."""
         self._run = run
+        if run.suspects is not None:
+            run.suspects.append(self)
+            run.wake()
         if self._value is _none and (self._waiters is not None or self is run.task):
             self._hang_below_another()
 
@@ -794,7 +839,7 @@ class AsyncTask(FutureBase):
         return lines
 
     def _traceback_line(self):
-        frame = getattr(self._body, "gi_frame", None)
+        frame = frame_of(self._body)
         if frame is not None:
             return _line_at(frame.f_code, frame.f_lineno)
         if self._error is not None and self._traceback is not None:
@@ -840,18 +885,20 @@ def make_task(self, *args, **kwargs):
     # What AsyncTask(...) does, without the calls that this takes. Child tasks take 1.06 times as
     # long with them (benchmarks/workloads.py).
     task = _new(AsyncTask)
-    task.fn = fn = self._fn
+    task.fn = self._fn
     task.args = args
     task._kwargs = kwargs or None
-    if self._makes_generator:
-        task._body = fn(*args, **kwargs) if kwargs else fn(*args)
-    else:
+    make_body = self._make_body
+    if make_body is None:
         task._body = None
+    else:
+        task._body = make_body(*args, **kwargs) if kwargs else make_body(*args)
     task._value = _none
     task._error = None
     task._waiters = None
     task._on_computed = None
-    creator = _state.current.active_task
+    scheduler = _state.current
+    creator = scheduler.active_task
     if creator is not None:
         creator = creator._ref or creator._make_ref()
     task._creator = creator
@@ -907,8 +954,8 @@ def _line_at(code, line):
 
 def _check_generator(generator):
     if options.ENABLE_COMPLEX_ASSERTIONS and not inspection.inspect.isgenerator(generator):
-        # Compiled generators are of another class.
-        assert type(generator).__name__ == "generator", (
+        # Compiled generators and coroutines are of other classes.
+        assert type(generator).__name__ in ("generator", "coroutine"), (
             "generator is expected, but %s is provided" % safe_str(generator)
         )
 
@@ -927,6 +974,17 @@ def _runs_already(task):
         " moment, or its generator is another task's, too. Cure: ask for it in one thread, and hand"
         " its value over." % safe_str(task)
     )
+
+
+def _needs_loop(task, error):
+    """What is made of the error by which asyncio says that there is no loop."""
+    name = inspection.get_full_name(task.fn)
+    replacement = RuntimeError(
+        "%s waits for what needs an event loop, and is run without one. Cure: await"
+        " %s.asyncio(...) on an event loop." % (name, name)
+    )
+    replacement.__cause__ = error
+    return replacement
 
 
 def _stop_iteration_escaped(error):

@@ -6,13 +6,15 @@ nothing else can run, the scheduler flushes one batch, and the flush sets the va
 """
 
 import threading
-import traceback as traceback_module
+import types
+import weakref
 
 from . import profiler
+from ._compat import is_native_function
 from ._debug import options, safe_repr, safe_str, watch, write
-from ._knots import called_from_its_flush
+from ._knots import AsyncTaskError, called_from_its_flush
 from .futures import INTERRUPTS, FutureBase, _none, is_interrupt, report_ignored
-from .scheduler import _state, get_scheduler
+from .scheduler import _state, get_scheduler, needs_event_loop
 
 __all__ = [
     "BatchBase",
@@ -25,6 +27,12 @@ __all__ = [
 ]
 
 __traceback_hide__ = True
+
+# Not on Python 2.
+CAN_CLEAR_FRAMES = hasattr(types.FrameType, "clear")
+
+# What the code of generators has in ``co_flags``.
+GENERATOR = 0x20
 
 
 class BatchingError(Exception):
@@ -44,6 +52,9 @@ class BatchBase(FutureBase):
     """
 
     __slots__ = ("items", "_scheduler", "_flushing")
+
+    # Whether an event loop is to call a plain ``_flush`` in another thread, because it blocks.
+    flush_in_thread = False
 
     def __init__(self):
         super(BatchBase, self).__init__()
@@ -88,7 +99,8 @@ class BatchBase(FutureBase):
         try:
             try:
                 self._compute()
-                self._let_items_go()
+                if self._value is not _none:
+                    self._let_items_go()
             except BaseException:
                 self._settle()
                 raise
@@ -159,25 +171,52 @@ class BatchBase(FutureBase):
     def _compute(self):
         if self._flushing is not None:
             raise called_from_its_flush(self, get_scheduler())
+        if self._scheduler is not None:
+            self._check_scheduler(get_scheduler())
         error = None
+        awaited = False
         try:
             try:
-                self._flushing = get_scheduler()
+                self._flushing = scheduler = get_scheduler()
                 self._try_switch_active_batch()
-                self._flush()
-                self._try_switch_active_batch()
+                if self.flush_in_thread:
+                    returned = scheduler.flush_in_thread(self)
+                else:
+                    returned = self._flush()
+                awaited = returned is not None and scheduler.awaits(self, returned)
+                if not awaited:
+                    self._try_switch_active_batch()
             except BaseException as raised:
                 error = raised
-            self._end(error)
+            if not awaited:
+                self._end(error)
         except INTERRUPTS as raised:
             error = raised
             self._end(error)
         finally:
-            self._flushing = None
+            if not awaited:
+                self._flushing = None
         try:
             if is_interrupt(error):
                 raise error
         finally:
+            del self, error  # as in FutureBase.value
+
+    def _end_flush(self, error):
+        """What the scheduler has awaited for the flush has ended, with ``error`` or None."""
+        try:
+            if error is None:
+                try:
+                    self._try_switch_active_batch()
+                except BaseException as raised:
+                    error = raised
+            self._end(error)
+            self._let_items_go()
+        except BaseException:
+            self._settle()
+            raise
+        finally:
+            self._flushing = None
             del self, error  # as in FutureBase.value
 
     def _end(self, error):
@@ -244,10 +283,33 @@ class BatchBase(FutureBase):
         finally:
             self = item = waiter = error = interrupt = None  # as in FutureBase.value
 
+    def _withdraw(self, items):
+        """Take out ``items`` for which nobody waits any longer, before the batch is flushed."""
+        gone = set(map(id, items))
+        self.items[:] = [item for item in self.items if id(item) not in gone]
+        for index, item in enumerate(self.items):
+            item.index = index
+        for item in items:
+            item.batch = _FormerBatch(self, item)
+        if not self.items and self._scheduler is not None:
+            self._scheduler._forget(self)
+
     def _set_going(self, waiter):
         scheduler = waiter._run.scheduler
-        if self._scheduler is not scheduler and self._flushing is not scheduler:
+        if self._flushing is scheduler:
+            waiter._run.waits_for_flush(self)
+        elif self._scheduler is not scheduler:
+            self._check_scheduler(scheduler)
             scheduler.schedule_batch(self)
+
+    def _check_scheduler(self, scheduler):
+        """Refuse what would fail a batch that waits on an event loop, and all who wait there.
+
+        :raises RuntimeError: if this is a synchronous call, and the flush has to be awaited.
+
+        """
+        if self._scheduler not in (None, scheduler) and is_native_function(self._flush):
+            raise needs_event_loop(self)
 
     # How it looks
 
@@ -334,11 +396,18 @@ def _drop_locals(traceback):
     """Empty the frames of a flush that failed.
 
     They hold the batch and its items, which hold the error, which holds them: a cycle
-    (test_garbage.py).
+    (test_garbage.py). A generator is left alone: it may be a body that has caught this very error
+    from another item, and waits; to empty its frame would end it.
 
     """
-    if hasattr(traceback_module, "clear_frames") and traceback is not None:
-        traceback_module.clear_frames(traceback)
+    while CAN_CLEAR_FRAMES and traceback is not None:
+        frame = traceback.tb_frame
+        if not frame.f_code.co_flags & GENERATOR:
+            try:
+                frame.clear()
+            except RuntimeError:
+                pass  # it is being executed
+        traceback = traceback.tb_next
 
 
 class BatchItemBase(FutureBase):
@@ -407,6 +476,38 @@ class BatchItemBase(FutureBase):
     def to_str(self):
         """The name of the item in performance records."""
         return "%06d.%s" % (self.index, safe_str(self))
+
+
+class _FormerBatch(object):
+    """Stands for the batch that an item was taken out of, until somebody asks for it again."""
+
+    _scheduler = _flushing = None
+
+    def __init__(self, batch, item):
+        self.batch = batch
+        self._item = weakref.ref(item)
+
+    def __getattr__(self, name):
+        return getattr(self.batch, name)
+
+    def _rejoin(self):
+        item, batch = self._item(), self.batch
+        if batch._value is not _none or batch._flushing is not None:
+            raise AsyncTaskError(
+                "%s was taken out of its batch, because those who waited for it were cancelled, and"
+                " that was flushed meanwhile. Cure: make a new item." % safe_str(item)
+            )
+        item.batch = batch
+        item.index = len(batch.items)
+        batch.items.append(item)
+
+    def _set_going(self, waiter):
+        self._rejoin()
+        self.batch._set_going(waiter)
+
+    def flush(self):
+        self._rejoin()
+        self.batch.flush()
 
 
 class LocalDebugBatchState(threading.local):

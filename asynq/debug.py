@@ -18,7 +18,7 @@ import qcore
 import six
 
 from . import _debug, profiler, scheduler
-from ._compat import monotonic_utime
+from ._compat import frame_of, monotonic_utime
 from ._debug import options, watch, write
 from ._debug import safe_repr as repr
 from ._debug import safe_str as str
@@ -87,8 +87,8 @@ def disable_complex_assertions():
 
 
 def get_frame(generator):
-    """The frame at which a generator is suspended, or None."""
-    return getattr(generator, "gi_frame", None)
+    """The frame at which a generator or coroutine is suspended, or None."""
+    return frame_of(generator)
 
 
 def format_asynq_stack():

@@ -29,8 +29,16 @@ import six
 from qcore import inspection
 
 from . import async_task, futures
-from ._compat import fix_classmethods, qualified_name, subscript
-from .scheduler import Run, run
+from ._compat import (
+    asyncio_driver,
+    fix_classmethods,
+    generator_function,
+    is_native_function,
+    is_native_generator_function,
+    qualified_name,
+    subscript,
+)
+from .scheduler import Run, check_sync_call, is_asyncio_mode, run
 
 __all__ = [
     "asynq",
@@ -43,6 +51,8 @@ __all__ = [
     "is_pure_async_fn",
     "get_async_fn",
     "get_async_or_sync_fn",
+    "asyncio_call",
+    "convert_asynq_to_async",
     "PureAsyncDecorator",
     "PureAsyncDecoratorBinder",
     "AsyncDecorator",
@@ -143,6 +153,12 @@ class _Bound(qcore.decorators.DecoratorBinder):
 
     __class_getitem__ = subscript
 
+    def asyncio(self, *args, **kwargs):
+        """Return a coroutine that runs the call on an event loop, and gives its value."""
+        if self.instance is not None:
+            args = (self.instance,) + args
+        return self.decorator.asyncio(*args, **kwargs)
+
     def __getattr__(self, name):
         if name in _SHOWN or name.startswith("__unittest"):
             return getattr(self.decorator, name)
@@ -232,6 +248,10 @@ class _ProxyBinder(AsyncDecoratorBinder):
     __doc__ = property(_get_doc)
 
     def __call__(self, *args, **kwargs):
+        if is_asyncio_mode():
+            if self.instance is not None:
+                args = (self.instance,) + args
+            return call_in_asyncio_mode(self.decorator, args, kwargs)
         try:
             return self.asynq(*args, **kwargs).value()
         except AttributeError:
@@ -271,6 +291,17 @@ class _AsyncDecoratorBase(qcore.decorators.DecoratorBase):
         """Whether calling this returns a future."""
         return False
 
+    def asyncio(self, *args, **kwargs):
+        """Return a coroutine that runs the call on an event loop, and gives its value.
+
+        :raises RuntimeError: before Python 3.7.
+
+        """
+        asyncio_fn = getattr(self, "asyncio_fn", None)
+        if asyncio_fn is not None:
+            return asyncio_fn(*args, **kwargs)
+        return asyncio_driver().call(get_async_fn(self), args, kwargs)
+
 
 # What ``functools.wraps`` copies.
 _NAMING = ("__module__", "__name__", "__qualname__", "__doc__", "__annotations__")
@@ -294,37 +325,52 @@ class PureAsyncDecorator(_AsyncDecoratorBase):
     :param fn: the function, classmethod or staticmethod.
     :param task_cls: the class of the tasks.
     :param kwargs: given to ``task_cls`` in addition.
+    :param asyncio_fn: a coroutine function that takes the place of ``fn`` on event loops.
+    :param allow_sync_call: whether a synchronous call on an event loop is made, after a warning.
 
     """
 
     # Slots, because what is in ``__dict__`` is copied by ``functools.wraps``.
-    __slots__ = ("task_cls", "kwargs", "needs_wrapper", "_fn", "_makes_generator", "_is_ordinary")
+    __slots__ = (
+        "task_cls",
+        "kwargs",
+        "asyncio_fn",
+        "allow_sync_call",
+        "needs_wrapper",
+        "_fn",
+        "_make_body",
+        "_is_ordinary",
+    )
 
     binder_cls = PureAsyncDecoratorBinder
 
-    def __init__(self, fn, task_cls, kwargs={}):
+    def __init__(self, fn, task_cls, kwargs={}, asyncio_fn=None, allow_sync_call=False):
         super(PureAsyncDecorator, self).__init__(fn)
         self.task_cls = task_cls
         self.kwargs = kwargs
-        # Whether calling ``fn`` makes a generator, or may do so.
-        self.needs_wrapper = inspection.is_cython_or_generator(fn)
+        self.asyncio_fn = asyncio_fn
+        self.allow_sync_call = allow_sync_call
+        # Whether calling ``fn`` makes a generator or a coroutine, or may do so.
+        self.needs_wrapper = inspection.is_cython_or_generator(fn) or is_native_function(self.fn)
         self._prepare()
 
     def __setattr__(self, name, value):
         super(PureAsyncDecorator, self).__setattr__(name, value)
-        if name in ("fn", "task_cls", "kwargs") and hasattr(self, "_is_ordinary"):
+        if name in ("fn", "task_cls", "kwargs", "asyncio_fn") and hasattr(self, "_is_ordinary"):
             self._prepare()
 
     def _prepare(self):
         """Find out beforehand how tasks are to be made."""
         self._fn = self.fn
-        self._makes_generator = inspect.isgeneratorfunction(self._fn)
+        # What makes the generator of a call; None if there is none.
+        self._make_body = generator_function(self._fn)
         # Whether it is as ``make_task`` does it.
         self._is_ordinary = (
             self.task_cls is async_task.AsyncTask
-            and (self._makes_generator or not self.needs_wrapper)
+            and (self._make_body is not None or not self.needs_wrapper)
             and six.get_unbound_function(type(self)._call_pure) is _call_pure
             and not self.kwargs
+            and self.asyncio_fn is None
         )
 
     def name(self):
@@ -341,25 +387,37 @@ class PureAsyncDecorator(_AsyncDecoratorBase):
         if self._is_ordinary:
             return async_task.make_task(self, *args, **kwargs)
         fn = self._fn
-        if self._makes_generator:
-            generator = fn(*args, **kwargs)
+        if self.asyncio_fn is not None and is_asyncio_mode():
+            generator = _drive(self._fn_for_where_it_runs, args, kwargs)
+        elif self._make_body is not None:
+            generator = self._make_body(*args, **kwargs)
         elif self.needs_wrapper or self.task_cls is not async_task.AsyncTask:
-            # Of a function compiled by Cython only the result tells whether it is a generator
-            # function; and a class of the user's may look at the generator it is given.
+            # Of a function compiled by Cython only the result tells whether it has a body that is
+            # to be driven; and a class of the user's may look at the generator it is given.
             generator = _drive(fn, args, kwargs)
         else:
             generator = None
         return self.task_cls(generator, fn, args, kwargs, **self.kwargs)
+
+    def _fn_for_where_it_runs(self, *args, **kwargs):
+        """What a task does that was made on an event loop: a synchronous call may be allowed."""
+        if is_asyncio_mode():
+            return _await(self.asyncio_fn, args, kwargs)
+        return self.fn(*args, **kwargs)
 
 
 # How the task of a call is made if no class of the user's does it otherwise.
 _call_pure = six.get_unbound_function(PureAsyncDecorator._call_pure)
 
 
+def _await(fn, args, kwargs):
+    raise async_task.AsyncTaskResult((yield fn(*args, **kwargs)))
+
+
 def _drive(fn, args, kwargs):
-    """A generator that does what ``fn`` does, whether that is one or not."""
+    """A generator that does what ``fn`` does, whatever kind of function that is."""
     result = fn(*args, **kwargs)
-    if not inspect.isgenerator(result) and type(result).__name__ != "generator":
+    if not inspect.isgenerator(result) and type(result).__name__ not in _COMPILED_BODIES:
         raise async_task.AsyncTaskResult(result)
     value = error = None
     while True:
@@ -374,6 +432,10 @@ def _drive(fn, args, kwargs):
             error = thrown
 
 
+# The classes of generators and coroutines compiled by Cython have names only.
+_COMPILED_BODIES = ("generator", "coroutine")
+
+
 class AsyncDecorator(PureAsyncDecorator):
     """A function that can be called synchronously and asynchronously.
 
@@ -385,8 +447,8 @@ class AsyncDecorator(PureAsyncDecorator):
 
     binder_cls = AsyncDecoratorBinder
 
-    def __init__(self, fn, cls, kwargs={}):
-        super(AsyncDecorator, self).__init__(fn, cls, kwargs)
+    def __init__(self, fn, cls, kwargs={}, asyncio_fn=None, allow_sync_call=False):
+        super(AsyncDecorator, self).__init__(fn, cls, kwargs, asyncio_fn, allow_sync_call)
 
     def name(self):
         return "@asynq()"
@@ -397,7 +459,7 @@ class AsyncDecorator(PureAsyncDecorator):
     asynq = async_task.make_task
 
     def _begin(self, args, kwargs):
-        return Run(self._call_pure(args, kwargs))
+        return Run(self._call_pure(args, kwargs), self.allow_sync_call)
 
     __call__ = run
 
@@ -408,13 +470,19 @@ class _WithSyncFn(object):
     __slots__ = ()
 
     def __call__(self, *args, **kwargs):
+        self._check_sync_call()
         sync_fn = self.sync_fn
         if isinstance(sync_fn, (classmethod, staticmethod)):
             sync_fn = sync_fn.__func__
         return sync_fn(*args, **kwargs)
 
+    def _check_sync_call(self):
+        if is_asyncio_mode():
+            check_sync_call(self.fn, self.allow_sync_call)
+
     def _bound_sync_fn(self, instance):
         """``sync_fn`` as seen from an instance (for a classmethod: from the class)."""
+        self._check_sync_call()
         sync_fn = self.sync_fn
         if not hasattr(type(sync_fn), "__get__"):
             return functools.partial(sync_fn, instance)
@@ -430,8 +498,10 @@ class AsyncAndSyncPairDecorator(_WithSyncFn, AsyncDecorator):
 
     binder_cls = AsyncAndSyncPairDecoratorBinder
 
-    def __init__(self, fn, cls, sync_fn, kwargs={}):
-        super(AsyncAndSyncPairDecorator, self).__init__(fn, cls, kwargs)
+    def __init__(self, fn, cls, sync_fn, kwargs={}, asyncio_fn=None, allow_sync_call=False):
+        super(AsyncAndSyncPairDecorator, self).__init__(
+            fn, cls, kwargs, asyncio_fn, allow_sync_call
+        )
         self.sync_fn = sync_fn
 
 
@@ -459,19 +529,34 @@ class AsyncProxyDecorator(AsyncDecorator):
 
     binder_cls = _ProxyBinder
 
-    def __init__(self, fn):
-        super(AsyncProxyDecorator, self).__init__(fn, None)
+    def __init__(self, fn, asyncio_fn=None, allow_sync_call=False):
+        super(AsyncProxyDecorator, self).__init__(fn, None, {}, asyncio_fn, allow_sync_call)
 
     def _call_pure(self, args, kwargs):
         """Call the function and return its future."""
+        if self.asyncio_fn is not None and is_asyncio_mode():
+            generator = _await(self.asyncio_fn, args, kwargs)
+            return async_task.AsyncTask(generator, self.fn, args, kwargs)
         return self.fn(*args, **kwargs)
 
     def __call__(self, *args, **kwargs):
+        if is_asyncio_mode():
+            return call_in_asyncio_mode(self, args, kwargs)
         try:
             return self.asynq(*args, **kwargs).value()
         except AttributeError:
             _check_future(self)
             raise
+
+
+def call_in_asyncio_mode(decorated, args, kwargs):
+    """Make a synchronous call of what returns a future, if that is allowed there."""
+    generator = _await(decorated.asynq, args, kwargs)
+    task = async_task.AsyncTask(generator, decorated.fn, args, kwargs)
+    try:
+        return run(Run(task, decorated.allow_sync_call))
+    finally:
+        del task  # as in FutureBase.value
 
 
 class AsyncAndSyncPairProxyDecorator(_WithSyncFn, AsyncProxyDecorator):
@@ -481,8 +566,8 @@ class AsyncAndSyncPairProxyDecorator(_WithSyncFn, AsyncProxyDecorator):
 
     binder_cls = AsyncAndSyncPairDecoratorBinder
 
-    def __init__(self, fn, sync_fn):
-        super(AsyncAndSyncPairProxyDecorator, self).__init__(fn)
+    def __init__(self, fn, sync_fn, asyncio_fn=None, allow_sync_call=False):
+        super(AsyncAndSyncPairProxyDecorator, self).__init__(fn, asyncio_fn, allow_sync_call)
         self.sync_fn = sync_fn
 
 
@@ -501,11 +586,18 @@ class AsyncWrapper(_AsyncDecoratorBase):
     def name(self):
         return "@%s()" % self.function_name
 
+    @property
+    def allow_sync_call(self):
+        """Whether the function that was decorated allows synchronous calls on event loops."""
+        return getattr(self.fn, "allow_sync_call", False)
+
     def asynq(self, *args, **kwargs):
         """Call the wrapper and return its future."""
         return self.wrapper_fn(*args, **kwargs)
 
     def __call__(self, *args, **kwargs):
+        if is_asyncio_mode():
+            return call_in_asyncio_mode(self, args, kwargs)
         try:
             return self.wrapper_fn(*args, **kwargs).value()
         except AttributeError:
@@ -536,8 +628,15 @@ def decorate(decorator_cls, fn, *args):
     return decorated
 
 
-def asynq(pure=False, sync_fn=None, cls=async_task.AsyncTask, **kwargs):
-    """Make a function asynchronous: it may yield futures, and gets their values.
+def asynq(
+    pure=False,
+    sync_fn=None,
+    cls=async_task.AsyncTask,
+    asyncio_fn=None,
+    allow_sync_call=False,
+    **kwargs
+):
+    """Make a function asynchronous: it may yield or await futures, and gets their values.
 
     The result is called as ``f(x)``, synchronously, or as ``f.asynq(x)``, which returns a task
     to be yielded by another such function. It can be used on functions and methods, inside and
@@ -546,6 +645,9 @@ def asynq(pure=False, sync_fn=None, cls=async_task.AsyncTask, **kwargs):
     :param pure: ``f(x)`` itself returns the task and there is no ``f.asynq``.
     :param sync_fn: what ``f(x)`` calls instead of running the task.
     :param cls: the class of the tasks, derived from :class:`~asynq.AsyncTask`.
+    :param asyncio_fn: a coroutine function that takes the place of this one on event loops.
+    :param allow_sync_call: ``f(x)`` in code that an event loop runs logs a warning, instead of
+        raising an error.
     :param kwargs: more arguments for ``cls``; only with ``pure``.
 
     ::
@@ -554,6 +656,14 @@ def asynq(pure=False, sync_fn=None, cls=async_task.AsyncTask, **kwargs):
         def all_author_names(aids):
             uids = yield [author_of_answer.asynq(aid) for aid in aids]
             names = yield [name_of_user.asynq(uid) for uid in uids]
+            return names
+
+    The same as an ``async def`` function::
+
+        @asynq()
+        async def all_author_names(aids):
+            uids = await gather([author_of_answer.asynq(aid) for aid in aids])
+            names = await gather([name_of_user.asynq(uid) for uid in uids])
             return names
 
     """
@@ -577,11 +687,13 @@ def asynq(pure=False, sync_fn=None, cls=async_task.AsyncTask, **kwargs):
             " of the two decorators." % (fn,)
         )
         if pure:
-            return decorate(PureAsyncDecorator, fn, cls, kwargs)
+            return decorate(PureAsyncDecorator, fn, cls, kwargs, asyncio_fn, allow_sync_call)
         fix_classmethods(sys._getframe(1))
         if sync_fn is None:
-            return decorate(AsyncDecorator, fn, cls)
-        return decorate(AsyncAndSyncPairDecorator, fn, cls, sync_fn)
+            return decorate(AsyncDecorator, fn, cls, {}, asyncio_fn, allow_sync_call)
+        return decorate(
+            AsyncAndSyncPairDecorator, fn, cls, sync_fn, {}, asyncio_fn, allow_sync_call
+        )
 
     return decorator
 
@@ -601,6 +713,12 @@ def _check_function(decorator, fn):
             "write @property above it" if isinstance(fn, property) else "apply it to a function",
         )
     )
+    inner = getattr(fn, "__func__", fn)  # of a classmethod or staticmethod
+    assert not is_native_generator_function(inner), (
+        "%s can't be applied to %r, an async def function with a yield. Cure: await what it waits"
+        " for, and return a list; or write a generator function and decorate it with"
+        " @async_generator()." % (decorator, inner)
+    )
 
 
 def _is_task_class(cls):
@@ -609,13 +727,15 @@ def _is_task_class(cls):
     )
 
 
-def async_proxy(pure=False, sync_fn=None):
+def async_proxy(pure=False, sync_fn=None, asyncio_fn=None, allow_sync_call=False):
     """Make a function that returns a future look like an async function.
 
     ``f.asynq(x)`` calls it at once and returns its future, ``f(x)`` returns that future's value.
 
     :param pure: leave the function as it is.
     :param sync_fn: what ``f(x)`` calls instead.
+    :param asyncio_fn: a coroutine function that takes the place of this one on event loops.
+    :param allow_sync_call: as for :func:`asynq`.
 
     """
     assert not callable(pure), (
@@ -630,8 +750,8 @@ def async_proxy(pure=False, sync_fn=None):
             return fn
         fix_classmethods(sys._getframe(1))
         if sync_fn is None:
-            return decorate(AsyncProxyDecorator, fn)
-        return decorate(AsyncAndSyncPairProxyDecorator, fn, sync_fn)
+            return decorate(AsyncProxyDecorator, fn, asyncio_fn, allow_sync_call)
+        return decorate(AsyncAndSyncPairProxyDecorator, fn, sync_fn, asyncio_fn, allow_sync_call)
 
     return decorator
 
@@ -659,6 +779,20 @@ def async_call(fn, *args, **kwargs):
     if has_async_fn(fn):
         return get_async_fn(fn)(*args, **kwargs)
     return futures.ConstFuture(fn(*args, **kwargs))
+
+
+def asyncio_call(fn, *args, **kwargs):
+    """Return a coroutine that calls ``fn`` on an event loop if it is an async function.
+
+    A plain function is called at once when the coroutine begins; what it returns is not awaited.
+
+    """
+    return asyncio_driver().call(async_call.asynq, (fn,) + args, kwargs)
+
+
+def convert_asynq_to_async(fn):
+    """Return a coroutine function that runs ``fn``, a function that may yield futures."""
+    return asyncio_driver().coroutine_function(asynq()(fn))
 
 
 def make_async_decorator(fn, wrapper_fn, name):

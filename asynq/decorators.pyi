@@ -1,4 +1,4 @@
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
 from types import GenericAlias
 from typing import Any, Generic, Literal, NoReturn, Protocol, overload, type_check_only
 
@@ -19,6 +19,8 @@ __all__ = [
     "is_pure_async_fn",
     "get_async_fn",
     "get_async_or_sync_fn",
+    "asyncio_call",
+    "convert_asynq_to_async",
     "PureAsyncDecorator",
     "PureAsyncDecoratorBinder",
     "AsyncDecorator",
@@ -86,6 +88,10 @@ def get_async_or_sync_fn(fn: _Pure[_P, _R]) -> Callable[_P, _R]: ...
 def get_async_or_sync_fn(fn: Callable[_P, _R]) -> Callable[_P, _R | FutureBase[_R]]: ...
 
 # Binders
+#
+# ``asyncio`` gives the value of the future that a pure call or ``asynq`` returns: with ``sync_fn``,
+# that is not what a synchronous call gives. Here it is ``async def``, because mypy overlooks the
+# ``Any`` of such functions where it chooses an overload, as that of ``asyncio.gather``.
 
 class _Bound(DecoratorBinder[Any]):
     def __class_getitem__(cls, parameters: Any, /) -> GenericAlias: ...
@@ -98,15 +104,22 @@ class _Bound(DecoratorBinder[Any]):
     @property
     def __wrapped__(self) -> Callable[..., Any]: ...
     def __copy__(self) -> Self: ...
+    async def asyncio(self, *args: Any, **kwargs: Any) -> Any: ...
 
 class PureAsyncDecoratorBinder(_Bound, Generic[_P, _R]):
     def is_pure_async_fn(self) -> bool: ...
     def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _R: ...
+    async def asyncio(
+        self: PureAsyncDecoratorBinder[_P, AsyncTask[_T]], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T: ...
 
 class AsyncDecoratorBinder(_Bound, Generic[_P, _R, _Future]):
     def is_pure_async_fn(self) -> bool: ...
     def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _R: ...
     def asynq(self, *args: _P.args, **kwargs: _P.kwargs) -> _Future: ...
+    async def asyncio(
+        self: _HasAsynq[_P, FutureBase[_T]], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T: ...
 
 class AsyncAndSyncPairDecoratorBinder(AsyncDecoratorBinder[_P, _R, _Future]): ...
 
@@ -123,6 +136,7 @@ class _AsyncDecoratorBase(DecoratorBase[Any]):
     def __copy__(self) -> Self: ...
     def __deepcopy__(self, memo: dict[int, Any]) -> Self: ...
     def is_pure_async_fn(self) -> bool: ...
+    async def asyncio(self, *args: Any, **kwargs: Any) -> Any: ...
 
 # A checker sees only the type of the function, and not whether it is a classmethod. So ``__get__``
 # goes by the first parameter:
@@ -149,13 +163,20 @@ class PureAsyncDecorator(_AsyncDecoratorBase, Generic[_P, _R]):
     task_cls: Any
     kwargs: dict[str, Any]
     needs_wrapper: bool
+    asyncio_fn: Callable[..., Coroutine[Any, Any, Any]] | None
+    allow_sync_call: bool
     def __init__(
         self,
         fn: Callable[_P, Any],
         task_cls: Callable[..., AsyncTask[Any]] | None,
         kwargs: dict[str, Any] = {},
+        asyncio_fn: Callable[..., Coroutine[Any, Any, Any]] | None = None,
+        allow_sync_call: bool = False,
     ) -> None: ...
     def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _R: ...
+    async def asyncio(
+        self: PureAsyncDecorator[_P, AsyncTask[_T]], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T: ...
     @overload
     def __get__(
         self: _TakesAnything, owner: object, cls: type[Any] | None = None, /
@@ -189,8 +210,13 @@ class AsyncDecorator(PureAsyncDecorator[_P, _R], Generic[_P, _R, _Future]):
         fn: Callable[_P, Any],
         cls: Callable[..., AsyncTask[Any]] | None,
         kwargs: dict[str, Any] = {},
+        asyncio_fn: Callable[..., Coroutine[Any, Any, Any]] | None = None,
+        allow_sync_call: bool = False,
     ) -> None: ...
     def asynq(self, *args: _P.args, **kwargs: _P.kwargs) -> _Future: ...
+    async def asyncio(
+        self: _HasAsynq[_P, FutureBase[_T]], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T: ...
     @overload  # type: ignore[override]  # its binder is not derived from the other one
     def __get__(
         self: _TakesAnything, owner: object, cls: type[Any] | None = None, /
@@ -226,25 +252,41 @@ class AsyncAndSyncPairDecorator(AsyncDecorator[_P, _S, AsyncTask[_R]], Generic[_
         cls: Callable[..., AsyncTask[Any]],
         sync_fn: Callable[..., _S],
         kwargs: dict[str, Any] = {},
+        asyncio_fn: Callable[..., Coroutine[Any, Any, Any]] | None = None,
+        allow_sync_call: bool = False,
     ) -> None: ...
 
 class AsyncProxyDecorator(AsyncDecorator[_P, _R, _AnyFuture]):
-    def __init__(self, fn: Callable[_P, FutureBase[_R]]) -> None: ...
+    def __init__(
+        self,
+        fn: Callable[_P, FutureBase[_R]],
+        asyncio_fn: Callable[..., Coroutine[Any, Any, Any]] | None = None,
+        allow_sync_call: bool = False,
+    ) -> None: ...
 
 class AsyncAndSyncPairProxyDecorator(
     AsyncProxyDecorator[_P, _S, FutureBase[_R]], Generic[_P, _R, _S]
 ):
     sync_fn: Any
-    def __init__(self, fn: Callable[_P, FutureBase[_R]], sync_fn: Callable[..., _S]) -> None: ...
+    def __init__(
+        self,
+        fn: Callable[_P, FutureBase[_R]],
+        sync_fn: Callable[..., _S],
+        asyncio_fn: Callable[..., Coroutine[Any, Any, Any]] | None = None,
+        allow_sync_call: bool = False,
+    ) -> None: ...
 
 class AsyncWrapper(_AsyncDecoratorBase, Generic[_P, _R]):
     wrapper_fn: Callable[_P, FutureBase[_R]]
     function_name: str
+    @property
+    def allow_sync_call(self) -> bool: ...
     def __init__(
         self, fn: Callable[..., Any], wrapper_fn: Callable[_P, FutureBase[_R]], name: str
     ) -> None: ...
     def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _R: ...
     def asynq(self, *args: _P.args, **kwargs: _P.kwargs) -> FutureBase[_R]: ...
+    async def asyncio(self, *args: _P.args, **kwargs: _P.kwargs) -> _R: ...
     @overload
     def __get__(
         self: _TakesAnything, owner: object, cls: type[Any] | None = None, /
@@ -272,9 +314,9 @@ class AsyncWrapper(_AsyncDecoratorBase, Generic[_P, _R]):
         self, owner: object, cls: type[Any] | None = None, /
     ) -> AsyncDecoratorBinder[_P, _R, FutureBase[_R]]: ...
 
-# Making them. Of a generator function, the result is what the generator returns; what a yield in it
-# gives is Any, because no type can say it. A function without annotations that ends by
-# ``result(...)`` never returns, to a checker: so its result is Any, too.
+# Making them. Of a generator function, and of an async def function, the result is what the body
+# returns; what a yield gives is Any, because no type can say it. A function without annotations
+# that ends by ``result(...)`` never returns, to a checker: so its result is Any, too.
 #
 # mypy does not take a function without a yield that returns just ``Self`` or just a type variable.
 
@@ -289,6 +331,14 @@ class _MakesAsync(Protocol):
         self, fn: Callable[_P, Generator[Any, Any, _R]], /
     ) -> AsyncDecorator[_P, _R]: ...
     @overload
+    def __call__(
+        self, fn: Callable[_P, Coroutine[Any, Any, NoReturn]], /
+    ) -> AsyncDecorator[_P, Any]: ...
+    @overload
+    def __call__(
+        self, fn: Callable[_P, Coroutine[Any, Any, _R]], /
+    ) -> AsyncDecorator[_P, _R]: ...
+    @overload
     def __call__(self, fn: Callable[_P, _R], /) -> AsyncDecorator[_P, _R]: ...
 
 @type_check_only
@@ -300,6 +350,14 @@ class _MakesPure(Protocol):
     @overload
     def __call__(
         self, fn: Callable[_P, Generator[Any, Any, _R]], /
+    ) -> PureAsyncDecorator[_P, AsyncTask[_R]]: ...
+    @overload
+    def __call__(
+        self, fn: Callable[_P, Coroutine[Any, Any, NoReturn]], /
+    ) -> PureAsyncDecorator[_P, AsyncTask[Any]]: ...
+    @overload
+    def __call__(
+        self, fn: Callable[_P, Coroutine[Any, Any, _R]], /
     ) -> PureAsyncDecorator[_P, AsyncTask[_R]]: ...
     @overload
     def __call__(self, fn: Callable[_P, _R], /) -> PureAsyncDecorator[_P, AsyncTask[_R]]: ...
@@ -316,6 +374,14 @@ class _MakesPair(Protocol[_S]):
     ) -> AsyncAndSyncPairDecorator[_P, _T, _S]: ...
     @overload
     def __call__(
+        self, fn: Callable[_P, Coroutine[Any, Any, NoReturn]], /
+    ) -> AsyncAndSyncPairDecorator[_P, Any, _S]: ...
+    @overload
+    def __call__(
+        self, fn: Callable[_P, Coroutine[Any, Any, _T]], /
+    ) -> AsyncAndSyncPairDecorator[_P, _T, _S]: ...
+    @overload
+    def __call__(
         self, fn: Callable[_P, _T], /
     ) -> AsyncAndSyncPairDecorator[_P, _T, _S]: ...
 
@@ -324,12 +390,16 @@ def asynq(
     pure: Literal[False] = False,
     sync_fn: None = None,
     cls: Callable[..., AsyncTask[Any]] = ...,
+    asyncio_fn: Callable[..., Coroutine[Any, Any, Any]] | None = None,
+    allow_sync_call: bool = False,
 ) -> _MakesAsync: ...
 @overload
 def asynq(
     pure: Literal[True],
     sync_fn: None = None,
     cls: Callable[..., AsyncTask[Any]] = ...,
+    asyncio_fn: Callable[..., Coroutine[Any, Any, Any]] | None = None,
+    allow_sync_call: bool = False,
     **kwargs: Any,
 ) -> _MakesPure: ...
 @overload
@@ -338,6 +408,8 @@ def asynq(
     *,
     sync_fn: Callable[..., _S],
     cls: Callable[..., AsyncTask[Any]] = ...,
+    asyncio_fn: Callable[..., Coroutine[Any, Any, Any]] | None = None,
+    allow_sync_call: bool = False,
 ) -> _MakesPair[_S]: ...
 
 @type_check_only
@@ -355,12 +427,26 @@ class _MakesProxyPair(Protocol[_S]):
     ) -> AsyncAndSyncPairProxyDecorator[_P, _T, _S]: ...
 
 @overload
-def async_proxy(pure: Literal[False] = False, sync_fn: None = None) -> _MakesProxy: ...
-@overload
-def async_proxy(pure: Literal[True], sync_fn: None = None) -> _LeavesAsItIs: ...
+def async_proxy(
+    pure: Literal[False] = False,
+    sync_fn: None = None,
+    asyncio_fn: Callable[..., Coroutine[Any, Any, Any]] | None = None,
+    allow_sync_call: bool = False,
+) -> _MakesProxy: ...
 @overload
 def async_proxy(
-    pure: Literal[False] = False, *, sync_fn: Callable[..., _S]
+    pure: Literal[True],
+    sync_fn: None = None,
+    asyncio_fn: None = None,
+    allow_sync_call: bool = False,
+) -> _LeavesAsItIs: ...
+@overload
+def async_proxy(
+    pure: Literal[False] = False,
+    *,
+    sync_fn: Callable[..., _S],
+    asyncio_fn: Callable[..., Coroutine[Any, Any, Any]] | None = None,
+    allow_sync_call: bool = False,
 ) -> _MakesProxyPair[_S]: ...
 
 # In truth it is a function with this attribute.
@@ -404,8 +490,51 @@ class _AsyncCall(Protocol):
     def asynq(
         self, fn: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs
     ) -> FutureBase[_R]: ...
+    @overload
+    async def asyncio(
+        self, fn: _HasAsynq[_P, FutureBase[_R]], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _R: ...
+    @overload
+    async def asyncio(
+        self, fn: _Pure[_P, FutureBase[_R]], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _R: ...
+    @overload
+    async def asyncio(
+        self, fn: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _R: ...
 
 async_call: _AsyncCall
+
+@overload
+async def asyncio_call(
+    fn: _HasAsynq[_P, FutureBase[_R]], *args: _P.args, **kwargs: _P.kwargs
+) -> _R: ...
+@overload
+async def asyncio_call(
+    fn: _Pure[_P, FutureBase[_R]], *args: _P.args, **kwargs: _P.kwargs
+) -> _R: ...
+@overload
+async def asyncio_call(fn: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> _R: ...
+@overload
+def convert_asynq_to_async(
+    fn: Callable[_P, Generator[Any, Any, NoReturn]],
+) -> Callable[_P, Coroutine[Any, Any, Any]]: ...
+@overload
+def convert_asynq_to_async(
+    fn: Callable[_P, Generator[Any, Any, _R]],
+) -> Callable[_P, Coroutine[Any, Any, _R]]: ...
+@overload
+def convert_asynq_to_async(
+    fn: Callable[_P, Coroutine[Any, Any, NoReturn]],
+) -> Callable[_P, Coroutine[Any, Any, Any]]: ...
+@overload
+def convert_asynq_to_async(
+    fn: Callable[_P, Coroutine[Any, Any, _R]],
+) -> Callable[_P, Coroutine[Any, Any, _R]]: ...
+@overload
+def convert_asynq_to_async(
+    fn: Callable[_P, _R],
+) -> Callable[_P, Coroutine[Any, Any, _R]]: ...
 
 def make_async_decorator(
     fn: Callable[..., Any], wrapper_fn: Callable[_P, FutureBase[_R]], name: str

@@ -17,13 +17,17 @@
 import functools
 import itertools
 
+import six
 from qcore import MarkerObject
 
-from ._compat import subscript
+from ._compat import is_native_function, is_native_generator_function, subscript
 from ._structures import extract_futures
 from .decorators import async_proxy, asynq
 from .futures import ConstFuture
 from .utils import result
+
+if six.PY3:
+    from ._native import next_element
 
 __all__ = ["END_OF_GENERATOR", "async_generator", "list_of_generator", "take_first", "Value"]
 
@@ -54,6 +58,11 @@ def async_generator():
     """
 
     def decorator(fn):
+        assert not (is_native_function(fn) or is_native_generator_function(fn)), (
+            "@async_generator() expected a generator function, got %r, which is async def. Cure:"
+            " write def and yield what it waits for, and Value(...) for each element." % (fn,)
+        )
+
         @functools.wraps(fn)
         def wrapper(*args, **kwargs):
             return _AsyncGenerator(fn(*args, **kwargs))
@@ -103,6 +112,13 @@ class _AsyncGenerator(object):
         return self._advance(None)
 
     next = __next__
+
+    def __aiter__(self):
+        return self
+
+    def __anext__(self):
+        """The next element itself; for ``async for``."""
+        return next_element(self, END_OF_GENERATOR)
 
     @async_proxy()
     def send(self, value):

@@ -1,7 +1,7 @@
 """``patch`` for async functions: the standard ``mock.patch``, whose mocks have ``.asynq`` too.
 
-Use it for everything: ``fn()`` and ``fn.asynq()`` then both call the mock, whatever ``fn`` was,
-and what is not callable is patched as usual.
+Use it for everything: ``fn()``, ``fn.asynq()`` and ``await fn.asyncio()`` then all call the mock,
+whatever ``fn`` was, and what is not callable is patched as usual.
 
 """
 
@@ -15,8 +15,10 @@ import sys
 import six
 from qcore import MarkerObject
 
+from ._compat import asyncio_driver
 from .decorators import async_proxy
 from .futures import ConstFuture
+from .scheduler import is_asyncio_mode
 
 __all__ = ["patch"]
 
@@ -44,8 +46,8 @@ def patch(
     ignored.) ``patch.object``, ``patch.dict``, ``patch.multiple`` and ``patch.stopall`` exist, too.
 
     What is put in place and can be called gets an attribute ``asynq``, which calls it at once and
-    returns its result as a future. When the patch ends, an object that was passed as ``new`` is
-    as it was.
+    returns its result as a future, and ``asyncio``, which returns a coroutine that calls it. When
+    the patch ends, an object that was passed as ``new`` is as it was.
 
     ::
 
@@ -152,7 +154,9 @@ def _async_version(new):
         return _standard().DEFAULT
     if inspect.isfunction(new) or isinstance(new, (classmethod, staticmethod)):
         replacement = async_proxy()(new)
-        replacement.asynq = _AsynqWrapper(getattr(new, "__func__", new))
+        _set_attributes(
+            replacement, _async_attributes(_AsynqWrapper(getattr(new, "__func__", new)))
+        )
         return replacement
     if callable(new) and not _accepts_attributes(new):
         return _CallableWrapper(new)
@@ -172,7 +176,7 @@ class _CallableWrapper(object):
 
     def __init__(self, fn):
         self.fn = fn
-        _set_attributes(self, dict.fromkeys(("asynq", "async"), _AsynqWrapper(fn)))
+        _set_attributes(self, _async_attributes(_AsynqWrapper(fn)))
 
     def __call__(self, *args, **kwargs):
         return self.fn(*args, **kwargs)
@@ -181,6 +185,8 @@ class _CallableWrapper(object):
 class _AsynqWrapper(object):
     """The ``.asynq`` of what was put in place."""
 
+    _name = ".asynq"
+
     def __init__(self, mock_fn):
         object.__setattr__(self, "_mock_fn", mock_fn)
         # How many patches have put ``mock_fn`` in place, and what the last to end has to call.
@@ -188,19 +194,36 @@ class _AsynqWrapper(object):
         object.__setattr__(self, "_undo", None)
 
     def __call__(self, *args, **kwargs):
+        own = getattr(type(self._mock_fn), "asynq", None)
+        if own is not None and is_asyncio_mode():
+            return own(self._mock_fn, *args, **kwargs)  # it can't be called synchronously there
         return ConstFuture(self._mock_fn(*args, **kwargs))
 
     def __getattr__(self, name):
         raise TypeError(
-            "You cannot read attributes directly on a .asynq function. Read them on the function"
-            " itself instead."
+            "You cannot read attributes directly on a %s function. Read them on the function"
+            " itself instead." % self._name
         )
 
     def __setattr__(self, name, value):
         raise TypeError(
-            "You cannot set attributes directly on a .asynq function. Set them on the function"
-            " itself instead."
+            "You cannot set attributes directly on a %s function. Set them on the function"
+            " itself instead." % self._name
         )
+
+
+class _AsyncioWrapper(_AsynqWrapper):
+    """The ``.asyncio`` of what was put in place."""
+
+    _name = ".asyncio"
+
+    def __call__(self, *args, **kwargs):
+        return asyncio_driver().call(_AsynqWrapper(self._mock_fn), args, kwargs)
+
+
+def _async_attributes(wrapper):
+    """What a patch lends to what it puts in place, by name."""
+    return {"asynq": wrapper, "async": wrapper, "asyncio": _AsyncioWrapper(wrapper._mock_fn)}
 
 
 def _lend_asynq(target):
@@ -212,7 +235,7 @@ def _lend_asynq(target):
     wrapper = vars(target).get("asynq")
     if not isinstance(wrapper, _AsynqWrapper):
         wrapper = _AsynqWrapper(target)
-        undo = _set_attributes(target, {"asynq": wrapper, "async": wrapper})
+        undo = _set_attributes(target, _async_attributes(wrapper))
         object.__setattr__(wrapper, "_undo", undo)
     object.__setattr__(wrapper, "_users", wrapper._users + 1)
 

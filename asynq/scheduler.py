@@ -21,18 +21,29 @@ nothing is ready. When there is nothing there either, :meth:`Run.idle` decides.
 
 """
 
+import logging
+import sys
 import threading
 from collections import OrderedDict
 
 import qcore
+from qcore import inspection
 
 from . import _knots
-from ._compat import get_traceback, reraise, stop_value, user_traceback
+from ._compat import get_traceback, is_awaited_by, reraise, stop_value, user_traceback
 from ._knots import AsyncTaskError
 from ._debug import options, safe_str, watch, write
 from .futures import INTERRUPTS, READY_MADE, _none, is_interrupt, report_ignored
 
-__all__ = ["TaskScheduler", "get_scheduler", "get_active_task", "AsyncTaskError", "reset", "run"]
+__all__ = [
+    "TaskScheduler",
+    "get_scheduler",
+    "get_active_task",
+    "is_asyncio_mode",
+    "AsyncTaskError",
+    "reset",
+    "run",
+]
 
 __traceback_hide__ = True
 
@@ -163,7 +174,7 @@ class Run(object):
     """One drive of one task to its result, by flushing batches: the synchronous driver.
 
     To the task it is what a waiting task would be (``_run``, ``_scope``, ``_depth``). Another
-    driver derives from it and decides differently in :meth:`idle`.
+    driver derives from it and decides differently in :meth:`idle` and :meth:`future_of`.
 
     """
 
@@ -188,12 +199,21 @@ class Run(object):
 
     _depth = 0
 
-    def __init__(self, task):
+    # Whether an event loop drives it.
+    asyncio_mode = False
+
+    # A list, to which a task is appended that is asked for after it was started, for a driver which
+    # looks for knots by itself; None for this one, which finds them when nothing can go on.
+    suspects = None
+
+    def __init__(self, task, allowed=False):
         self.scheduler = scheduler = _state.current
         self.task = task
         self.ready = []
         self.woken = []
-        self.outer = scheduler.current_run
+        self.outer = outer = scheduler.current_run
+        if outer is not None and outer.asyncio_mode:
+            check_sync_call(task.fn, allowed)
         self.caller = scheduler.active_task
         self._scope = scheduler.scope
         self.max_depth = options.MAX_TASK_STACK_SIZE
@@ -209,6 +229,9 @@ class Run(object):
                 raise _knots.called_from_inside(self)
         finally:
             del self  # as in FutureBase.value
+
+    def _begin(self, args, kwargs):
+        return self
 
     @property
     def _run(self):
@@ -244,12 +267,34 @@ class Run(object):
                 _knots.untie(self)
         return True
 
+    def future_of(self, leaf, task):
+        """A future that does what ``leaf`` stands for, which ``task`` has yielded and is no future.
+
+        :return: None if that can't be waited for in this run. An error then stands for it.
+
+        """
+        return None
+
     def is_for(self, task):
         """Whether this run is to compute ``task``, or one outside of it is."""
         run = self
         while run is not None and run.task is not task:
             run = run.outer
         return run is not None
+
+    def takes_over(self, task):
+        """Whether ``task``, which another run has started and this one needs, is its own now."""
+        return True
+
+    def give_asyncio_task(self, task):
+        """Let ``task``, which begins, have an asyncio task of its own if its body may need one."""
+
+    def waits_a_turn(self, task):
+        """Whether ``task``, whose body has yielded None, waits until others have had their turn."""
+        return False
+
+    def waits_for_flush(self, batch):
+        """One of its tasks waits for ``batch``, or for an item, while that is being flushed."""
 
     def adopt(self, task, former):
         """Note that ``task`` was begun by the run ``former`` and is now driven by this one."""
@@ -308,10 +353,15 @@ class Run(object):
             left = [task for task in self.adopted if not task.is_computed()]
             for task in left:
                 task._run = self.adopted[task]
+            ready = []
             for task in left:
                 for other in [task] + _knots.reachable(task._awaited(), self):
                     other._come_back(task._run)
-            for entry in self.ready[::-1] + self.woken:
+                    if other._pending in (0, FRESH):
+                        other._pending = 0
+                        ready.append(other)
+            # An interrupt may have come when one of these was taken and had not begun to run.
+            for entry in self.ready[::-1] + self.woken + ready:
                 # What is to be computed for a task goes with that task.
                 run = getattr(entry, "waiter", entry)._run
                 if run is not self:
@@ -349,9 +399,6 @@ class _QuietRun(Run):
 
     __slots__ = ()
 
-    def _begin(self, args, kwargs):
-        return self
-
     def outcome(self):
         """Forget the task; the caller has it."""
         self.task = None
@@ -360,10 +407,11 @@ class _QuietRun(Run):
 class TaskScheduler(object):
     """What the runs of one thread share: the active task and contexts, and the pending batches."""
 
+    # Where what it runs is run, for error messages.
+    place = "in a synchronous call"
+
     def __init__(self, state=None):
-        state = _state if state is None else state
-        state.last_id += 1
-        self.name = "%s / %d" % (threading.current_thread().name, state.last_id)
+        self.name = self._new_name(_state if state is None else state)
         # The task whose body is running, None outside of all.
         self.active_task = None
         # Called with the batch around each flush that the scheduler makes.
@@ -377,6 +425,10 @@ class TaskScheduler(object):
         # The batches that somebody waits for, oldest first.
         # Invariant: a batch is here exactly while its ``_scheduler`` is this scheduler.
         self._batches = []
+
+    def _new_name(self, state):
+        state.last_id += 1
+        return "%s / %d" % (threading.current_thread().name, state.last_id)
 
     def wait_for(self, task):
         """Run until ``task`` is computed. Its error is not raised, if it has one."""
@@ -466,14 +518,8 @@ class TaskScheduler(object):
                     if not batch.is_flushed():
                         batch.cancel(error)
                 return True
-            try:
-                self.on_after_batch_flush.trigger(batch)
-            except INTERRUPTS:
-                raise
-            except BaseException as error:
-                report_ignored("an on_after_batch_flush handler", error)
-            if watch.observer is not None:
-                watch.observer.batch_flushed(batch)
+            if batch._value is not _none:
+                self._flush_ended(batch)
         except INTERRUPTS:
             if not batch.is_flushed():
                 self._forget(batch)
@@ -482,6 +528,36 @@ class TaskScheduler(object):
         finally:
             del batch  # as in FutureBase.value
         return True
+
+    def _flush_ended(self, batch):
+        try:
+            self.on_after_batch_flush.trigger(batch)
+        except INTERRUPTS:
+            raise
+        except BaseException as error:
+            report_ignored("an on_after_batch_flush handler", error)
+        if watch.observer is not None:
+            watch.observer.batch_flushed(batch)
+
+    def flush_in_thread(self, batch):
+        """Call ``batch._flush()``, which asks for a thread if an event loop would be blocked."""
+        return batch._flush()
+
+    def awaits(self, batch, returned):
+        """Whether this scheduler waits for what ``batch._flush()`` has returned.
+
+        If it does, it calls ``batch._end_flush`` in the end.
+
+        """
+        if not hasattr(returned, "__await__"):
+            return False
+        if hasattr(returned, "close"):
+            returned.close()
+        raise needs_event_loop(batch)
+
+    def is_in_flight(self, batch):
+        """Whether this scheduler is flushing ``batch``, and code outside of that flush may run."""
+        return False
 
     def forget_batches(self):
         """Flush none of the pending batches; they stay usable for who has them."""
@@ -571,6 +647,17 @@ class TaskScheduler(object):
             self.scope = scope.parent
         pause_anyway(scope.context)
 
+    def is_in_body(self):
+        """Whether it is the body of the active task that awaits something now.
+
+        Else it is a coroutine on an event loop which that body runs: it has called ``asyncio.run``.
+
+        """
+        asyncio = sys.modules.get("asyncio")
+        if asyncio is None or asyncio._get_running_loop() is None:
+            return True
+        return is_awaited_by(self.active_task._body)
+
     # How it looks
 
     @property
@@ -634,6 +721,44 @@ _state = LocalTaskSchedulerState()
 def get_scheduler():
     """The scheduler of the current thread."""
     return _state.current
+
+
+def is_asyncio_mode():
+    """Whether the code that asks is run by an event loop, through ``f.asyncio(...)``."""
+    run = _state.current.current_run
+    return run is not None and run.asyncio_mode
+
+
+def needs_event_loop(batch):
+    """The error for a synchronous call that needs ``batch``, whose flush has to be awaited."""
+    return RuntimeError(
+        "%s._flush() has to be awaited, but there is no event loop in a synchronous call. Cure:"
+        " await f.asyncio(...), or give it a _flush() that is no coroutine function."
+        % type(batch).__name__
+    )
+
+
+def check_sync_call(fn, allowed):
+    """``fn`` is called synchronously by code that an event loop runs: warn, or refuse it.
+
+    :raises RuntimeError: if it is not ``allowed``.
+
+    """
+    while hasattr(fn, "__wrapped__"):
+        fn = fn.__wrapped__
+    name = inspection.get_full_name(fn)
+    code = getattr(fn, "__code__", None)
+    if code is not None:
+        name += " (%s:%d)" % (code.co_filename, code.co_firstlineno)
+    if not allowed:
+        raise RuntimeError(
+            "asyncio mode does not support synchronous calls, which would block the event loop: %s"
+            " was called. Cure: yield f.asynq(...), or allow it by @asynq(allow_sync_call=True)."
+            % name
+        )
+    logging.getLogger("asynq").warning(
+        "A synchronous call blocks the event loop: %s was called in asyncio mode", name
+    )
 
 
 def get_active_task():

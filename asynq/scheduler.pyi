@@ -9,7 +9,15 @@ from .batching import BatchBase
 from .decorators import AsyncDecorator
 from .futures import FutureBase
 
-__all__ = ["TaskScheduler", "get_scheduler", "get_active_task", "AsyncTaskError", "reset", "run"]
+__all__ = [
+    "TaskScheduler",
+    "get_scheduler",
+    "get_active_task",
+    "is_asyncio_mode",
+    "AsyncTaskError",
+    "reset",
+    "run",
+]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -23,6 +31,7 @@ def run(self: AsyncDecorator[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> _R
 
 class TaskScheduler:
     name: str
+    place: str
     active_task: AsyncTask[Any] | None
     on_before_batch_flush: EventHook
     on_after_batch_flush: EventHook
@@ -31,6 +40,10 @@ class TaskScheduler:
     def reset(self) -> None: ...
     def schedule_batch(self, batch: BatchBase[Any]) -> None: ...
     def flush_one(self) -> bool: ...
+    def flush_in_thread(self, batch: BatchBase[Any]) -> Any: ...
+    def awaits(self, batch: BatchBase[Any], returned: object) -> bool: ...
+    def is_in_body(self) -> bool: ...
+    def is_in_flight(self, batch: BatchBase[Any]) -> bool: ...
     def forget_batches(self) -> None: ...
     def switch(
         self,
@@ -51,4 +64,5 @@ _state: LocalTaskSchedulerState
 
 def get_scheduler() -> TaskScheduler: ...
 def get_active_task() -> AsyncTask[Any] | None: ...
+def is_asyncio_mode() -> bool: ...
 def reset() -> None: ...

@@ -9,7 +9,7 @@ import qcore
 from qcore.caching import LRUCache, get_kwargs_defaults, miss
 from qcore.inspection import get_original_fn
 
-from ._compat import get_argspec, monotonic_utime
+from ._compat import asyncio_driver, get_argspec, monotonic_utime
 from .async_task import AsyncTask, AsyncTaskResult
 from .contexts import AsyncContext
 from .decorators import (
@@ -17,10 +17,12 @@ from .decorators import (
     AsyncDecoratorBinder,
     async_call,
     asynq,
+    call_in_asyncio_mode,
     decorate,
     get_async_fn,
     is_async_fn,
 )
+from .scheduler import Run, get_scheduler, is_asyncio_mode, run
 from .utils import result
 
 try:
@@ -204,6 +206,10 @@ def _check_async(name, fn):
     )
 
 
+def _allows_sync_call(fn):
+    return getattr(getattr(fn, "__func__", fn), "allow_sync_call", False)
+
+
 class _Binder(AsyncDecoratorBinder):
     # A bound function whose decorator says what a synchronous call does.
     __doc__ = property(lambda self: self.decorator.__doc__)
@@ -227,10 +233,12 @@ class _CachedFunction(AsyncDecorator):
     binder_cls = _Binder
 
     def __init__(self, fn):
-        super(_CachedFunction, self).__init__(fn, AsyncTask)
+        super(_CachedFunction, self).__init__(
+            fn, AsyncTask, allow_sync_call=_allows_sync_call(fn)
+        )
         self._async_fn = get_async_fn(self.fn)
         self._original_fn = _undecorated(fn)
-        # What is being computed, by thread and place.
+        # What is being computed, by scheduler and place.
         self._under_way = {}
 
     def _place(self, args, kwargs):
@@ -257,7 +265,9 @@ class _CachedFunction(AsyncDecorator):
     def __call__(self, *args, **kwargs):
         place = self._place(args, kwargs)
         value = self._find(place)
-        return self._task(place, args, kwargs).value() if value is miss else value
+        if value is miss or is_asyncio_mode():
+            return run(Run(self._task(place, args, kwargs), self.allow_sync_call))
+        return value
 
     def _task(self, place, args, kwargs):
         """The task of a call whose value is not there."""
@@ -268,7 +278,7 @@ class _CachedFunction(AsyncDecorator):
         value = self._find(place)
         if value is not miss:
             raise AsyncTaskResult(value)  # it came after the call
-        key = (threading.current_thread(), place)
+        key = (get_scheduler(), place)
         if key in self._under_way:
             raise AsyncTaskResult((yield self._under_way[key]))
         try:
@@ -448,7 +458,8 @@ def aretry(exception_cls, max_tries=10, sleep=0.05):
 
     :param exception_cls: an exception class or a tuple of them.
     :param max_tries: how often it is called at most.
-    :param sleep: seconds between two calls, in which the thread sleeps.
+    :param sleep: seconds between two calls, in which the thread sleeps. On an event loop others go
+        on meanwhile.
 
     """
     assert max_tries > 0, "max_tries (%d) should be a positive integer" % max_tries
@@ -468,11 +479,16 @@ def aretry(exception_cls, max_tries=10, sleep=0.05):
                         raise
                 else:
                     result(value)
-                time.sleep(sleep)
+                if is_asyncio_mode():
+                    yield asyncio_driver().asyncio.sleep(sleep)
+                else:
+                    time.sleep(sleep)
 
         present = [name for name in functools.WRAPPER_ASSIGNMENTS if hasattr(original, name)]
         functools.update_wrapper(retried, original, assigned=present, updated=())
-        retried = asynq()(retried if kind is None else kind(retried))
+        retried = asynq(allow_sync_call=_allows_sync_call(fn))(
+            retried if kind is None else kind(retried)
+        )
         retried.original_fn = fn
         return retried
 
@@ -526,6 +542,16 @@ class _Tasks(dict):
         self[key] = weakref.ref(task, forget)
 
 
+def _is_a_loops(task):
+    """Whether an event loop has started ``task``, and it is not that loop's code which asks."""
+    its_run = getattr(task, "_run", None)
+    return (
+        its_run is not None
+        and its_run.asyncio_mode
+        and its_run.scheduler is not get_scheduler()
+    )
+
+
 class _AllTasks(Mapping):
     """The tasks of all functions and threads that can be shared, by their cache keys."""
 
@@ -574,7 +600,9 @@ class DeduplicateDecorator(AsyncDecorator):
 
     def __init__(self, fn, keygetter, complete=float("inf")):
         inner = getattr(fn, "__func__", fn)  # of a classmethod or staticmethod
-        super(DeduplicateDecorator, self).__init__(fn, inner.task_cls)
+        super(DeduplicateDecorator, self).__init__(
+            fn, inner.task_cls, allow_sync_call=_allows_sync_call(fn)
+        )
         self.keygetter = keygetter
         self._async_fn = get_async_fn(inner)
         self._pure = inner.is_pure_async_fn()
@@ -603,7 +631,10 @@ class DeduplicateDecorator(AsyncDecorator):
         tasks = self._here.tasks
         reference = tasks.get(key)
         task = None if reference is None else reference()
-        if task is None or task.is_computed():
+        if task is None or task.is_computed() or (
+            # A synchronous call can't wait for an event loop.
+            _is_a_loops(task) and get_scheduler().current_run is not None
+        ):
             task = self._async_fn(*args, **kwargs)
             tasks.put(key, task)
         elif getattr(task, "running", False):
@@ -614,8 +645,18 @@ class DeduplicateDecorator(AsyncDecorator):
     def __call__(self, *args, **kwargs):
         if self._pure:
             return self.asynq(*args, **kwargs)
+        if is_asyncio_mode():
+            return call_in_asyncio_mode(self, args, kwargs)
         # Not in a variable, to which the traceback of its error would lead (a cycle).
-        return self.asynq(*args, **kwargs).value()
+        return self._asynq_from_here(args, kwargs).value()
+
+    def _asynq_from_here(self, args, kwargs):
+        """What ``asynq`` returns, for a synchronous call, which can't wait for an event loop."""
+        task = self.asynq(*args, **kwargs)
+        if _is_a_loops(task):
+            self.dirty(*args, **kwargs)
+            task = self.asynq(*args, **kwargs)
+        return task
 
     def dirty(self, *args, **kwargs):
         """Have the next call with these arguments make a new task."""
@@ -651,12 +692,28 @@ class AsyncTimer(AsyncContext):
 
     ``total_time``, in integer microseconds, is the sum of the periods in which the context was
     active: neither flushes nor unrelated tasks are counted. Read it after the context is left.
+    On an event loop it is the time from entering to leaving.
 
     """
 
     def __init__(self):
         self.total_time = 0
         self._last_start_time = None
+        self._is_on_loop = False
+
+    def __enter__(self):
+        if not is_asyncio_mode():
+            return super(AsyncTimer, self).__enter__()
+        # Not a context of the task's, so that nobody pauses it.
+        self._is_on_loop = True
+        self.resume()
+        return self
+
+    def __exit__(self, *exc_info):
+        if not self._is_on_loop:
+            return super(AsyncTimer, self).__exit__(*exc_info)
+        self._is_on_loop = False
+        self.pause()
 
     def resume(self):
         self._last_start_time = qcore.utime()

@@ -57,6 +57,9 @@ class _Map(Protocol):
     def asynq(
         self, function: _HasAsynq[[_T], FutureBase[_R]], sequence: Iterable[_T]
     ) -> AsyncTask[list[_R]]: ...
+    async def asyncio(
+        self, function: _HasAsynq[[_T], FutureBase[_R]], sequence: Iterable[_T]
+    ) -> list[_R]: ...
 
 @type_check_only
 class _Filter(Protocol):
@@ -73,6 +76,12 @@ class _Filter(Protocol):
     def asynq(
         self, function: _HasAsynq[[_T], FutureBase[Any]], sequence: Iterable[_T]
     ) -> AsyncTask[list[_T]]: ...
+    @overload
+    async def asyncio(self, function: None, sequence: Iterable[_T | None]) -> list[_T]: ...
+    @overload
+    async def asyncio(
+        self, function: _HasAsynq[[_T], FutureBase[Any]], sequence: Iterable[_T]
+    ) -> list[_T]: ...
 
 @type_check_only
 class _FilterFalse(Protocol):
@@ -82,6 +91,9 @@ class _FilterFalse(Protocol):
     def asynq(
         self, function: _HasAsynq[[_T], FutureBase[Any]] | None, sequence: Iterable[_T]
     ) -> AsyncTask[list[_T]]: ...
+    async def asyncio(
+        self, function: _HasAsynq[[_T], FutureBase[Any]] | None, sequence: Iterable[_T]
+    ) -> list[_T]: ...
 
 @type_check_only
 class _Sift(Protocol):
@@ -91,6 +103,9 @@ class _Sift(Protocol):
     def asynq(
         self, pred: _HasAsynq[[_T], FutureBase[Any]] | None, items: Iterable[_T]
     ) -> AsyncTask[tuple[list[_T], list[_T]]]: ...
+    async def asyncio(
+        self, pred: _HasAsynq[[_T], FutureBase[Any]] | None, items: Iterable[_T]
+    ) -> tuple[list[_T], list[_T]]: ...
 
 @type_check_only
 class _Sorted(Protocol):
@@ -116,6 +131,17 @@ class _Sorted(Protocol):
         key: _HasAsynq[[_T], FutureBase[_Key]],
         reverse: bool = False,
     ) -> AsyncTask[list[_T]]: ...
+    @overload
+    async def asyncio(
+        self, iterable: Iterable[_Comparable], key: None = None, reverse: bool = False
+    ) -> list[_Comparable]: ...
+    @overload
+    async def asyncio(
+        self,
+        iterable: Iterable[_T],
+        key: _HasAsynq[[_T], FutureBase[_Key]],
+        reverse: bool = False,
+    ) -> list[_T]: ...
 
 @type_check_only
 class _Extreme(Protocol):
@@ -177,6 +203,35 @@ class _Extreme(Protocol):
         key: _HasAsynq[[_T], FutureBase[_Key]],
         default: _Default,
     ) -> AsyncTask[_T | _Default]: ...
+    @overload
+    async def asyncio(
+        self, first: _Comparable, second: _Comparable, /, *rest: _Comparable, key: None = None
+    ) -> _Comparable: ...
+    @overload
+    async def asyncio(
+        self, first: _T, second: _T, /, *rest: _T, key: _HasAsynq[[_T], FutureBase[_Key]]
+    ) -> _T: ...
+    @overload
+    async def asyncio(
+        self, iterable: Iterable[_Comparable], /, *, key: None = None
+    ) -> _Comparable: ...
+    @overload
+    async def asyncio(
+        self, iterable: Iterable[_T], /, *, key: _HasAsynq[[_T], FutureBase[_Key]]
+    ) -> _T: ...
+    @overload
+    async def asyncio(
+        self, iterable: Iterable[_Comparable], /, *, key: None = None, default: _Default
+    ) -> _Comparable | _Default: ...
+    @overload
+    async def asyncio(
+        self,
+        iterable: Iterable[_T],
+        /,
+        *,
+        key: _HasAsynq[[_T], FutureBase[_Key]],
+        default: _Default,
+    ) -> _T | _Default: ...
 
 amap: _Map
 afilter: _Filter
@@ -244,6 +299,13 @@ class _CallWithContext(Protocol):
         *args: _P.args,
         **kwargs: _P.kwargs,
     ) -> AsyncTask[_R]: ...
+    async def asyncio(
+        self,
+        context: AbstractContextManager[Any],
+        fn: _HasAsynq[_P, FutureBase[_R]],
+        *args: _P.args,
+        **kwargs: _P.kwargs,
+    ) -> _R: ...
 
 call_with_context: _CallWithContext
 

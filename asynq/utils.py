@@ -1,10 +1,16 @@
 """Small helpers for the bodies of async functions."""
 
+import six
+
 from ._debug import safe_str
+from ._structures import Gathered
 from .async_task import AsyncTask, AsyncTaskResult
 from .futures import FutureBase
 
-__all__ = ["result", "await"]  # noqa: F822 (defined below, a keyword)
+if six.PY3:
+    from . import _native  # noqa: F401 (makes futures, and what gather() returns, awaitable)
+
+__all__ = ["gather", "result", "await"]  # noqa: F822 (defined below, a keyword)
 
 __traceback_hide__ = True
 
@@ -27,6 +33,32 @@ def result(value):
         " result((yield future))." % safe_str(value)
     )
     raise AsyncTaskResult(value)
+
+
+def gather(*futures):
+    """Wait for all the futures in the arguments together: ``await gather(...)``.
+
+    For ``async def`` functions: it does what a ``yield`` of the same does in a generator function.
+    If some of the futures fail, all others are waited for all the same, and then the first error,
+    in the order of the arguments, is raised.
+
+    :param futures: futures or structures of them, as they can be yielded.
+    :return: an awaitable for the tuple of the values. With a list, a tuple or a dict as the only
+        argument, for its values in the same shape.
+    :raises TypeError: when it is awaited, if there is something in them that can't be waited for.
+
+    ::
+
+        name, answers = await gather(name_of_user.asynq(uid), answers_of_user.asynq(uid))
+        names = await gather([name_of_user.asynq(uid) for uid in uids])
+
+    """
+    if len(futures) == 1 and type(futures[0]) in _CONTAINERS:
+        return Gathered(futures[0])
+    return Gathered(futures)
+
+
+_CONTAINERS = (list, tuple, dict)
 
 
 def _await(*futures):

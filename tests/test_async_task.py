@@ -75,7 +75,12 @@ class SubList(list):
     pass
 
 
-@pytest.mark.parametrize("wrong", [1, "text", {1}, SubList(), iter(()), object])
+sub_list = pytest.param(
+    SubList(), marks=pytest.mark.synchronous("an event loop takes what is derived from a list")
+)
+
+
+@pytest.mark.parametrize("wrong", [1, "text", {1}, sub_list, iter(()), object])
 def test_what_cannot_be_unwrapped_is_an_error_thrown_into_the_body(wrong):
     client = Client()
 
@@ -389,6 +394,7 @@ def test_a_traceback_shows_each_level_of_the_users_code_once():
 
 
 @pytest.mark.skipif(sys.version_info < (3,), reason="errors have no traceback")
+@pytest.mark.generator("in the body itself, the await is a level of the traceback")
 def test_a_traceback_does_not_grow_when_an_error_reaches_several_waiters():
     client = Client()
     seen = []

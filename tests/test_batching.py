@@ -196,6 +196,26 @@ def test_a_failed_flush_fails_every_item(client):
     assert batch.is_cancelled() and batch.is_flushed()
 
 
+def test_a_flush_that_fails_with_an_error_caught_before_leaves_who_caught_it_alone(client):
+    client.errors["a"] = ValueError("the same each time")
+
+    @asynq.asynq()
+    def load():
+        return (yield client.get("a"))
+
+    @asynq.asynq()
+    def root():
+        caught = 0
+        for _ in range(3):
+            try:
+                yield load.asynq(), client.get("b")
+            except ValueError:
+                caught += 1
+        result(caught)
+
+    assert root() == 3
+
+
 def test_an_item_that_has_its_value_keeps_it_when_the_flush_fails():
     class HalfWay(Batch):
         def _flush(self):
@@ -548,6 +568,7 @@ def test_after_an_error_of_get_priority_its_tasks_go_on_before_another_flush(cli
 
 
 @pytest.mark.parametrize("interrupt_cls", [KeyboardInterrupt, SystemExit])
+@pytest.mark.synchronous("an event loop cancels what an interrupt leaves")
 def test_an_interrupt_in_a_flush_ends_the_run_and_reaches_its_caller(client, interrupt_cls):
     client.fails_with = interrupt_cls()
     other = client.get("other")
@@ -571,6 +592,7 @@ def test_an_interrupt_in_a_flush_ends_the_run_and_reaches_its_caller(client, int
 
 
 @pytest.mark.parametrize("where", ["before", "after", "priority", "cancel", "handler"])
+@pytest.mark.not_uvloop("it goes on after an interrupt, and may not raise it")
 def test_an_interrupt_anywhere_around_a_flush_reaches_the_caller(client, where):
     def interrupt(*args):
         raise KeyboardInterrupt()

@@ -11,6 +11,8 @@ from .helpers import Batch, Client, collect_garbage, steps
 
 KNOT = "Can't proceed further: "
 
+waits_for_nobody = pytest.mark.synchronous("an event loop waits for what somebody may compute")
+
 
 @pytest.fixture(autouse=True)
 def quiet_and_clean():
@@ -31,6 +33,7 @@ def wait_for_named(tasks, name):
     result((yield tasks[name]))
 
 
+@waits_for_nobody
 def test_a_future_that_nobody_computes_is_an_error_that_names_it_and_who_waits():
     @asynq.asynq()
     def outer():
@@ -46,6 +49,7 @@ def test_a_future_that_nobody_computes_is_an_error_that_names_it_and_who_waits()
     assert "Cure: have its set_value() or set_error() called" in text
 
 
+@waits_for_nobody
 def test_the_error_can_be_caught_by_the_task_that_yielded():
     @asynq.asynq()
     def careful():
@@ -57,6 +61,7 @@ def test_the_error_can_be_caught_by_the_task_that_yielded():
     assert careful() == "caught"
 
 
+@waits_for_nobody
 def test_work_that_is_not_in_the_knot_finishes_first():
     client = Client()
     log = []
@@ -78,6 +83,7 @@ def test_work_that_is_not_in_the_knot_finishes_first():
     assert client.requests == [["a", "b"], ["c"]]
 
 
+@waits_for_nobody
 def test_each_of_several_knots_is_an_error():
     @asynq.asynq()
     def careful(future):
@@ -536,6 +542,7 @@ def test_a_future_fulfilled_by_an_outer_task_is_a_knot_for_an_inner_run_only():
     assert log == [5]
 
 
+@waits_for_nobody
 def test_a_future_that_fails_to_compute_itself_is_a_knot():
     class Lazy(FutureBase):
         def _compute(self):
@@ -545,6 +552,7 @@ def test_a_future_that_fails_to_compute_itself_is_a_knot():
         wait_for(Lazy())
 
 
+@waits_for_nobody
 def test_a_task_that_was_not_told_because_of_an_interrupt_goes_on():
     class Interrupted(FutureBase):
         def _computed(self):
@@ -566,6 +574,7 @@ def test_a_task_that_was_not_told_because_of_an_interrupt_goes_on():
     assert root() == (5, None)
 
 
+@waits_for_nobody
 def test_a_future_that_nobody_computes_among_others_is_the_only_one_that_fails():
     client = Client()
 
@@ -584,6 +593,7 @@ def test_a_future_that_nobody_computes_among_others_is_the_only_one_that_fails()
 
 
 @pytest.mark.parametrize("depth", [1, 5, 20])
+@waits_for_nobody
 def test_a_knot_is_found_however_deep_it_is_nested(depth):
     structure = FutureBase()
     for level in range(depth):
@@ -598,6 +608,7 @@ def test_a_knot_is_found_however_deep_it_is_nested(depth):
     assert root() == "caught"
 
 
+@waits_for_nobody
 def test_a_later_knot_may_be_solved_by_who_is_told_of_an_earlier_one():
     promises = [FutureBase(), FutureBase()]
 
@@ -641,7 +652,12 @@ def wait_for_a_long_chain(n):
 
 
 @pytest.mark.parametrize(
-    "knot", [wait_for_all_in_vain, wait_for_each_other, wait_for_a_long_chain]
+    "knot",
+    [
+        pytest.param(wait_for_all_in_vain, marks=waits_for_nobody),
+        wait_for_each_other,
+        pytest.param(wait_for_a_long_chain, marks=waits_for_nobody),
+    ],
 )
 def test_a_knot_twice_as_large_takes_twice_the_steps_and_never_spins(knot):
     def tie(n):
@@ -653,6 +669,7 @@ def test_a_knot_twice_as_large_takes_twice_the_steps_and_never_spins(knot):
     collect_garbage()
 
 
+@waits_for_nobody
 def test_telling_many_tasks_of_their_knots_takes_few_steps_for_each():
     @asynq.asynq()
     def wait_in_vain(n):
@@ -668,6 +685,7 @@ def test_telling_many_tasks_of_their_knots_takes_few_steps_for_each():
     assert steps(tie, 500) <= 500 * (500 * 3 / 2 + 1800)
 
 
+@waits_for_nobody
 def test_the_state_is_dumped_before_the_error(capsys):
     options.DUMP_PRE_ERROR_STATE = True
     with pytest.raises(AsyncTaskError):

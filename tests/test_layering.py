@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+import six
 
 import asynq
 
@@ -14,7 +15,7 @@ PACKAGE = os.path.dirname(os.path.abspath(asynq.__file__))
 LAYERS = [
     ["_compat", "_debug", "profiler"],
     ["_knots", "futures", "scheduler"],
-    ["_structures", "contexts", "async_task", "batching"],
+    ["_structures", "contexts", "async_task", "batching", "asynq_to_async", "_native"],
     ["decorators", "utils"],
     ["scoped_value", "tools", "generator", "mock", "mock_"],
     ["debug"],
@@ -22,6 +23,8 @@ LAYERS = [
 ]
 # The order inside a layer counts, too: a module imports from those on its left.
 ORDER = [module for layer in LAYERS for module in layer]
+# Python 2 can't parse one of them, and does not import it.
+PARSED = [module for module in ORDER if not (six.PY2 and module == "_native")]
 
 # Modules whose business is with users' code, built from public names of the others only.
 ABOVE_THE_CORE = LAYERS[4]
@@ -59,7 +62,7 @@ def test_every_module_has_its_place():
     assert sorted(ORDER) == modules()
 
 
-@pytest.mark.parametrize("module", ORDER)
+@pytest.mark.parametrize("module", PARSED)
 def test_imports_point_downwards(module):
     below = ORDER[: ORDER.index(module)]
     assert [found for found, _ in imports_of(tree_of(module)) if found not in below] == []
@@ -75,7 +78,7 @@ def test_what_is_built_on_top_uses_public_names_only(module):
     assert private == []
 
 
-@pytest.mark.parametrize("module", ORDER)
+@pytest.mark.parametrize("module", PARSED)
 def test_no_function_imports_from_the_package(module):
     for node in ast.walk(tree_of(module)):
         if isinstance(node, ast.FunctionDef):
@@ -93,7 +96,7 @@ def test_the_scheduler_knows_no_classes_of_futures():
     assert "isinstance" not in called
 
 
-@pytest.mark.parametrize("module", LAYERS[1] + LAYERS[2])
+@pytest.mark.parametrize("module", [m for m in LAYERS[1] + LAYERS[2] if m in PARSED])
 def test_the_core_knows_nothing_of_what_is_dumped(module):
     names = [node.attr for node in ast.walk(tree_of(module)) if isinstance(node, ast.Attribute)]
     assert [name for name in names if name.startswith(("DUMP_", "COLLECT_"))] == []

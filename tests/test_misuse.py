@@ -44,18 +44,25 @@ DERIVED = (
 )
 
 
+def derived(wrong, cure):
+    mark = pytest.mark.synchronous("an event loop takes what is derived from lists and so on")
+    return pytest.param(wrong, cure, marks=mark)
+
+
 @pytest.mark.parametrize(
     "wrong, cure",
     [
         (5, "Cure: yield f.asynq(...), not f(...); what is no future needs no yield."),
         (u"text", "Cure: yield f.asynq(...), not f(...); what is no future needs no yield."),
         ({1}, "Cure: make a list of it."),
-        (SubList(), DERIVED % "list"),
-        (collections.namedtuple("Pair", "left, right")(1, 2), DERIVED % "tuple"),
-        (SubDict(), DERIVED % "dict"),
-        (
-            (x for x in ()),
+        derived(SubList(), DERIVED % "list"),
+        derived(collections.namedtuple("Pair", "left, right")(1, 2), DERIVED % "tuple"),
+        derived(SubDict(), DERIVED % "dict"),
+        ((x for x in ()), "Cure: make a list of it."),
+        pytest.param(
+            give_back.fn(None),
             "Cure: decorate the function that makes it with @asynq(), and call its .asynq(...).",
+            marks=pytest.mark.generator("a coroutine is waited for"),
         ),
         (give_back, "Cure: call it: yield f.asynq(...), not f."),
         (len, "Cure: call it: yield f.asynq(...), not f."),
@@ -75,16 +82,18 @@ def test_yielding_what_is_no_future(wrong, cure, depth):
 
 
 @pytest.mark.skipif(sys.version_info < (3, 5), reason="there are no coroutines")
+@pytest.mark.synchronous("a coroutine is waited for")
+@pytest.mark.generator("an await of a coroutine has an error of its own")
 def test_yielding_a_coroutine():
     namespace = {}
     exec("async def coroutine(): pass", namespace)
     coroutine = namespace["coroutine"]()
     with pytest.raises(TypeError) as info:
         give_back(coroutine)
-    coroutine.close()
     assert str(info.value) == (
         "Cannot unwrap an object of type '<class 'coroutine'>': only futures and None are allowed."
-        " Cure: make it an @asynq() function that yields what it waits for; coroutines are not run."
+        " Cure: make it an @asynq() function and wait for its .asynq(...); or await"
+        " tests.test_misuse.give_back.asyncio(...) on an event loop."
     )
 
 

@@ -63,6 +63,7 @@ def test_a_task_made_in_one_thread_can_be_run_in_another():
     assert task.value() == ("client", 1)
 
 
+@pytest.mark.synchronous("the scheduler of an event loop is of another class")
 def test_a_scheduler_tells_its_state(capsys):
     client = Client()
 
@@ -104,6 +105,7 @@ def test_the_state_is_dumped_once_in_an_interval(capsys):
     assert "Last task: @asynq tests.test_scheduler.load(None,1)" in capsys.readouterr().out
 
 
+@pytest.mark.synchronous("an event loop waits for what somebody may compute")
 def test_a_reset_scheduler_has_nothing_pending():
     client = Client()
 
@@ -277,6 +279,7 @@ def test_an_interrupt_of_a_context_ends_the_run(interrupt_cls):
     assert client.requests == []
 
 
+@pytest.mark.synchronous("an event loop cancels what an interrupt leaves")
 def test_interrupts_while_an_interrupted_run_is_ended_do_not_stop_that():
     client = Client()
     client.fails_with = KeyboardInterrupt()

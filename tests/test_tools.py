@@ -717,6 +717,7 @@ def sleeps(monkeypatch):
     return sleeps
 
 
+@pytest.mark.synchronous("an event loop sleeps otherwise")
 def test_a_call_that_fails_is_retried_after_some_seconds(sleeps):
     flaky = Flaky(KeyError(), KeyError(), "value")
     assert aretry(KeyError)(flaky.call)(1, a=2) == "value"
@@ -724,6 +725,7 @@ def test_a_call_that_fails_is_retried_after_some_seconds(sleeps):
     assert sleeps == [0.05, 0.05]
 
 
+@pytest.mark.synchronous("an event loop sleeps otherwise")
 def test_the_last_error_is_raised_when_there_are_no_tries_left(sleeps):
     errors = [KeyError(1), KeyError(2), KeyError(3)]
     flaky = Flaky(*errors)
@@ -1114,6 +1116,7 @@ def clock(monkeypatch):
     return clock
 
 
+@pytest.mark.synchronous("on an event loop, a timer counts flushes too")
 def test_a_timer_counts_what_runs_inside_it_and_no_flush(client, clock):
     timers = []
 

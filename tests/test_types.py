@@ -40,16 +40,20 @@ def modules_with(extension):
 STUBS = modules_with(".pyi")
 
 
-def classes_of(stub):
-    """The classes that a stub defines and that are there at run time, as nodes."""
+def all_classes_of(stub):
+    """The classes that a stub defines, as nodes."""
     with open(os.path.join(PACKAGE, stub + ".pyi")) as source:
         # Python 3.7 can't parse the slash after parameters that are given by position only.
         tree = ast.parse(source.read().replace("/,", "").replace("/", ""))
+    return [node for node in tree.body if isinstance(node, ast.ClassDef)]
+
+
+def classes_of(stub):
+    """Those of them that are there at run time."""
     return [
         node
-        for node in tree.body
-        if isinstance(node, ast.ClassDef)
-        and "type_check_only" not in [decorator.id for decorator in node.decorator_list]
+        for node in all_classes_of(stub)
+        if "type_check_only" not in [decorator.id for decorator in node.decorator_list]
     ]
 
 
@@ -72,7 +76,7 @@ def runtime_class(stub, name):
 
 def test_every_public_module_has_a_stub():
     without = set(modules_with(".py")) - set(STUBS)
-    assert without == {"_compat", "_knots", "_structures"}
+    assert without == {"_compat", "_knots", "_native", "_structures"}
     assert os.path.exists(os.path.join(PACKAGE, "py.typed"))
 
 
@@ -92,6 +96,17 @@ def test_the_generic_classes_are_found():
         "PureAsyncDecorator",
         "Value",
     } <= found
+
+
+def test_what_has_asynq_in_the_stubs_has_asyncio_as_often():
+    found = 0
+    for stub in STUBS:
+        for node in all_classes_of(stub):
+            names = [getattr(member, "name", None) for member in node.body]
+            if "asynq" in names and node.name != "_HasAsynq":
+                assert names.count("asyncio") == names.count("asynq"), node.name
+                found += 1
+    assert found > 10
 
 
 @pytest.mark.parametrize("stub, name", GENERIC)

@@ -1,8 +1,9 @@
 """Right uses of asynq, and the types that checkers are to find; never run (see ``make types``)."""
 
+import asyncio
 import logging
 import random
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
 from typing import Any, TypeVar
 from unittest.mock import AsyncMock, MagicMock
 
@@ -29,13 +30,16 @@ from asynq import (
     async_override,
     async_proxy,
     asynq,
+    asynq_to_async,
     debug,
+    gather,
     get_active_task,
     get_async_fn,
     get_async_or_sync_fn,
     get_scheduler,
     has_async_fn,
     is_async_fn,
+    is_asyncio_mode,
     is_pure_async_fn,
     list_of_generator,
     make_async_decorator,
@@ -53,6 +57,8 @@ from asynq.decorators import (
     AsyncDecorator,
     AsyncWrapper,
     PureAsyncDecorator,
+    asyncio_call,
+    convert_asynq_to_async,
     lazy,
 )
 
@@ -184,6 +190,73 @@ def with_result(key: int) -> Generator[Any, Any, str]:
 
 
 assert_type(with_result(1), str)
+
+
+@asynq()
+async def native(key: int, *rest: str, option: bool = False) -> list[str]:
+    assert_type(await plain.asynq(key), str)
+    assert_type(await generator.asynq(key), list[str])
+    assert_type(await ConstFuture(1), int)
+    return [await plain.asynq(key)]
+
+
+assert_type(native(1, "a", option=True), list[str])
+assert_type(native.asynq(key=1), AsyncTask[list[str]])
+
+
+@asynq()
+async def native_with_result(key: int) -> str:
+    return result(await plain.asynq(key))
+
+
+assert_type(native_with_result(1), str)
+
+
+@asynq()
+async def gathers(number: FutureBase[int]) -> None:
+    text = plain.asynq(1)
+    assert_type(await gather(text), tuple[str])
+    assert_type(await gather(text, number), tuple[str, int])
+    assert_type(await gather((text, number)), tuple[str, int])
+    assert_type(await gather(text, number, text), tuple[str, int, str])
+    assert_type(await gather((text, number, text)), tuple[str, int, str])
+    assert_type(await gather(text, number, text, number), tuple[str, int, str, int])
+    assert_type(await gather(*[text]), tuple[str, ...])
+    assert_type(await gather(tuple([text])), tuple[str, ...])
+    assert_type(await gather([text]), list[str])
+    assert_type(await gather([text, ConstFuture("a")]), list[str])
+    texts = [plain.asynq(key) for key in range(3)]
+    assert_type(await gather(texts), list[str])
+    by_key = {key: plain.asynq(key) for key in range(3)}
+    assert_type(await gather(by_key), dict[int, str])
+    assert_type(await gather({1: text}), dict[int, str])
+    assert_type(await gather([[text], None]), Any)
+    assert_type(await gather([text], {1: text}), Any)
+    async for element in elements():
+        assert_type(element, int)
+
+
+@async_generator()
+def elements() -> Generator[Value[int] | FutureBase[Any], Any, None]:
+    yield plain.asynq(1)
+    yield Value(1)
+
+
+@asynq(pure=True)
+async def native_pure(key: int) -> str:
+    return await plain.asynq(key)
+
+
+assert_type(native_pure(1), AsyncTask[str])
+
+
+@asynq(sync_fn=len)
+async def native_pair(key: str) -> str:
+    return await plain.asynq(1)
+
+
+assert_type(native_pair("a"), int)
+assert_type(native_pair.asynq("a"), AsyncTask[str])
 
 
 @asynq()
@@ -673,6 +746,195 @@ hook.trigger(1)
 hook(1)
 assert_type(hook.trigger.asynq(1, "a"), AsyncTask[None])
 assert_type(hook.safe_trigger.asynq(), AsyncTask[None])
+
+# On event loops
+
+
+class AwaitedLookups(BatchBase[Lookup]):
+    flush_in_thread = False
+
+    def _try_switch_active_batch(self) -> None:
+        pass
+
+    async def _flush(self) -> None:
+        await asyncio.sleep(0)
+        for item in self.items:
+            item.set_value(str(item.key))
+
+
+class MoreAwaitedLookups(AwaitedLookups):
+    async def _flush(self) -> None:
+        await super()._flush()
+
+
+class BlockingLookups(Lookups):
+    flush_in_thread = True
+
+    def _flush(self) -> None:
+        super()._flush()
+
+
+async def native_sync(key: int) -> str:
+    return str(key)
+
+
+@asynq(asyncio_fn=native_sync, allow_sync_call=True)
+def with_asyncio_fn(key: int) -> str:
+    return str(key)
+
+
+@asynq(pure=True, asyncio_fn=native_sync)
+def pure_with_asyncio_fn(key: int) -> str:
+    return str(key)
+
+
+@asynq(sync_fn=plain_sync, asyncio_fn=native_sync, allow_sync_call=True)
+def pair_with_asyncio_fn(key: int) -> str:
+    return str(key)
+
+
+@async_proxy(asyncio_fn=native_sync, allow_sync_call=True)
+def proxy_with_asyncio_fn(key: int) -> FutureBase[str]:
+    return ConstFuture(str(key))
+
+
+@async_proxy(sync_fn=plain_sync, asyncio_fn=native_sync, allow_sync_call=True)
+def proxy_pair_with_asyncio_fn(key: int) -> FutureBase[str]:
+    return ConstFuture(str(key))
+
+
+@convert_asynq_to_async
+def converted(key: int) -> Generator[Any, Any, str]:
+    text: str = yield plain.asynq(key)
+    return text
+
+
+@convert_asynq_to_async
+def converted_with_result(key: int) -> Generator[Any, Any, str]:
+    result((yield plain.asynq(key)))
+
+
+@convert_asynq_to_async
+def plain_converted(key: int) -> str:
+    return str(key)
+
+
+@convert_asynq_to_async
+async def native_converted(key: int) -> str:
+    return str(key)
+
+
+@asynq()
+def yields_awaitables(key: int) -> Generator[Any, Any, str]:
+    text: str
+    text, _ = yield native_sync(key), [plain.asynq(key), asyncio.sleep(0)]
+    return text
+
+
+async def on_loops() -> None:
+    assert_type(await plain.asyncio(1), str)
+    assert_type(await generator.asyncio(1, "a", option=True), list[str])
+    assert_type(await with_result.asyncio(key=1), str)
+    assert_type(await native.asyncio(1), list[str])
+    assert_type(await nothing.asyncio(), None)
+    assert_type(await says_any.asyncio(1), Any)
+    assert_type(await user.name.asyncio(default="a"), str)
+    assert_type(await User.name.asyncio(user, "a"), str)
+    assert_type(await Admin(1).others.asyncio(), list[Admin])
+    assert_type(await User.above.asyncio(1), int)
+    assert_type(await user.below.asyncio(aid=1), int)
+    assert_type(await Admin.below.asyncio(1), int)
+    assert_type(await User.outside.asyncio(1), bytes)
+    assert_type(await user.inside.asyncio(1), bytes)
+    assert_type(await user.pure.asyncio(1), str)
+    assert_type(await User.pure.asyncio(user, key=1), str)
+    assert_type(await User.pure_of_class.asyncio(1), str)
+    assert_type(await user.proxy.asyncio(1), str)
+    assert_type(await User.static_proxy.asyncio(1), str)
+    # With a function of its own for synchronous calls, it is still the asynchronous one.
+    assert_type(await pair.asyncio(1), str)
+    assert_type(await native_pair.asyncio("a"), str)
+    assert_type(await proxy_pair.asyncio(1), str)
+    assert_type(await pure.asyncio(1), str)
+    assert_type(await native_pure.asyncio(key=1), str)
+    assert_type(await pure_with_class.asyncio(1), str)
+    assert_type(await with_class.asyncio(1), str)
+    assert_type(await proxy.asyncio(None), str)
+    assert_type(await doctor.asyncio(1), str)
+    assert_type(await Hospital().doctor.asyncio(key=1), str)
+    assert_type(await yields_awaitables.asyncio(1), str)
+
+    assert_type(await with_asyncio_fn.asyncio(1), str)
+    assert_type(await pure_with_asyncio_fn.asyncio(1), str)
+    assert_type(await pair_with_asyncio_fn.asyncio(1), str)
+    assert_type(await proxy_with_asyncio_fn.asyncio(1), str)
+    assert_type(await proxy_pair_with_asyncio_fn.asyncio(1), str)
+    assert_type(await converted(key=1), str)
+    assert_type(await converted_with_result(1), str)
+    assert_type(await plain_converted(1), str)
+    assert_type(await native_converted(1), str)
+
+    assert_type(await async_call.asyncio(plain, 1), str)
+    assert_type(await asyncio_call(plain, key=1), str)
+    assert_type(await asyncio_call(user.name, "a"), str)
+    assert_type(await asyncio_call(pure, 1), str)
+    assert_type(await asyncio_call(plain_sync, 1), bytes)
+
+    assert_type(await tools.amap.asyncio(length, words), list[int])
+    assert_type(await tools.afilter.asyncio(is_long, words), list[str])
+    assert_type(await tools.afilterfalse.asyncio(is_long, words), list[str])
+    assert_type(await tools.asift.asyncio(is_long, words), tuple[list[str], list[str]])
+    assert_type(await tools.asorted.asyncio(words, key=length), list[str])
+    assert_type(await tools.amax.asyncio(words, key=length, default=None), str | None)
+    assert_type(await tools.amin.asyncio("a", "b"), str)
+    assert_type(await tools.call_with_context.asyncio(open("file"), plain, key=1), str)
+    assert_type(await cached.asyncio(1, option="a"), str)
+    assert_type(await cached_pure.asyncio(1), str)
+    assert_type(await constant.asyncio(), float)
+    assert_type(await retried.asyncio(key=1), str)
+    assert_type(await shared.asyncio(1, option="a"), str)
+    assert_type(await shared_pure.asyncio(1), str)
+    assert_type(await shared_proxy.asyncio(1), str)
+    assert_type(await Caching().per_instance.asyncio(1), str)
+    assert_type(await Caching.of_class.asyncio(key=1), str)
+    assert_type(await Caching().shared.asyncio(key=1), str)
+    assert_type(await hook.trigger.asyncio(1, "a"), None)
+    assert_type(await take_first.asyncio(names([1]), 3), list[str])
+    assert_type(await list_of_generator.asyncio(numbers()), list[int])
+    async for name in names([1]):
+        assert_type(name, str)
+
+    # What has no loop yet can be given to any.
+    coroutine: Coroutine[Any, Any, str] = plain.asyncio(1)
+    assert_type(await asyncio.wait_for(coroutine, 1), str)
+    both = await asyncio.gather(plain.asyncio(1), length.asyncio("a"))
+    assert_type(both, tuple[str, int])
+    started = asyncio.ensure_future(plain.asyncio(1))
+    assert_type(await started, str)
+
+    # Futures can be awaited by plain coroutines, too.
+    assert_type(await plain.asynq(1), str)
+    assert_type(await asyncio.wait_for(plain.asynq(1), 1), str)
+    assert_type(await Lookup(Lookups.current, 1), str)
+    assert_type(await gather(plain.asynq(1), asyncio.sleep(0, 1.5)), tuple[str, float])
+    assert_type(await gather([native_sync(1), native_sync(2)]), list[str])
+    assert_type(await gather({1: native_sync(1)}), dict[int, str])
+
+    assert_type(is_asyncio_mode(), bool)
+    assert_type(asynq_to_async.is_asyncio_mode(), bool)
+    assert_type(await asynq_to_async.resolve_awaitables(plain.asynq(1)), str)
+    assert_type(await asynq_to_async.resolve_awaitables(None), None)
+    assert_type(await asynq_to_async.resolve_awaitables([native_sync(1)]), list[str])
+    assert_type(await asynq_to_async.resolve_awaitables([plain.asynq(1)]), list[str])
+    assert_type(await asynq_to_async.resolve_awaitables({1: plain.asynq(1)}), dict[int, str])
+    two = plain.asynq(1), asyncio.sleep(0, 1.5)
+    assert_type(await asynq_to_async.resolve_awaitables(two), tuple[str, float])
+    assert_type(await asynq_to_async.resolve_awaitables([[plain.asynq(1)], None]), Any)
+    with asynq_to_async.AsyncioMode():
+        pass
+
+
+called_on_loops: Callable[[int], Coroutine[Any, Any, str]] = plain.asyncio
 
 # Contexts and scoped values
 

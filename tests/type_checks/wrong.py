@@ -7,6 +7,7 @@ comment that it does not need.
 
 # pyright: reportUnknownMemberType=false
 
+import asyncio
 from collections.abc import Generator
 from typing import Any
 
@@ -23,7 +24,9 @@ from asynq import (
     async_generator,
     async_proxy,
     asynq,
+    asynq_to_async,
     debug,
+    gather,
     get_active_task,
     list_of_generator,
     make_async_decorator,
@@ -31,7 +34,7 @@ from asynq import (
     tools,
 )
 from asynq.batching import DebugBatchItem
-from asynq.decorators import lazy
+from asynq.decorators import asyncio_call, convert_asynq_to_async, lazy
 
 
 @asynq()
@@ -126,6 +129,75 @@ task: AsyncTask[str] = proxy.asynq(1)  # type: ignore[assignment]  # pyright: ig
 text = pair("a")  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
 text = lazily(1)  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
 text = debug.options.DUMP_ALL()  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+
+
+@asynq()
+async def native(uid: int) -> str:
+    text: str = await gather(plain.asynq(uid))  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+    future = ConstFuture(1)
+    text = await future  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+    gather(1)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType,reportCallIssue]
+    gather(uid for uid in [1])  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType,reportCallIssue]
+    await plain(uid)  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
+    return text
+
+
+native("1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+number = native(1)  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+number = native.asynq(1).value()  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+
+# On event loops
+
+
+class Batches(BatchBase[BatchItemBase[int]]):
+    async def _flush(self) -> int:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+        return 1
+
+
+def yields_text(key: int) -> Generator[Any, Any, str]:
+    yield None
+    return str(key)
+
+
+async def on_loops() -> None:
+    name_of_user.asyncio(1)  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    await name_of_user.asyncio("1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await name_of_user.asyncio(1, 2)  # type: ignore[call-arg,arg-type]  # pyright: ignore[reportCallIssue]
+    await name_of_user.asyncio()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    await user.name.asyncio(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await User.name.asyncio("a")  # type: ignore[call-arg,arg-type]  # pyright: ignore[reportCallIssue]
+    await User.of_answer.asyncio("a")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await User.is_author.asyncio("a")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await pure.asyncio("a")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await proxy.asyncio("a")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await pair.asyncio(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    number: int = name_of_user.asyncio(1)  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+    number = await name_of_user.asyncio(1)  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+    number = await user.name.asyncio("a")  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+    text: str = await User.of_answer.asyncio(1)  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+    text = await User.is_author.asyncio(1)  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+    number = await pure.asyncio(1)  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+    number = await proxy.asyncio(1)  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+    number = await pair.asyncio("a")  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+    number = await tools.deduplicate()(plain).asyncio(1)  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+    number = await plain.asynq(1)  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+    text = await tools.amap.asyncio(plain, [1])  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+    text = await tools.amax.asyncio([1])  # type: ignore[list-item]  # pyright: ignore[reportAssignmentType]
+    await tools.amap.asyncio(plain, ["a"])  # type: ignore[misc]  # pyright: ignore[reportArgumentType]
+    await asyncio_call(plain, "a")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType,reportCallIssue]
+    number = await asyncio_call(plain, 1)  # type: ignore[call-overload]  # pyright: ignore[reportAssignmentType]
+    lazily.asyncio(1)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    await convert_asynq_to_async(yields_text)("a")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    number = await convert_asynq_to_async(yields_text)(1)  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+    await asynq_to_async.resolve_awaitables(1)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType,reportCallIssue]
+    await asyncio.gather(plain(1))  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType,reportCallIssue]
+    print(number, text)
+
+
+asynq(asyncio_fn=len)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+asynq(allow_sync_call="a")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+async_proxy(asyncio_fn=len)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+async_proxy(pure=True, asyncio_fn=native)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType,reportCallIssue]
 
 # What there is not
 pure.asynq(1)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
