@@ -4,7 +4,14 @@
 
 The peers are the original (the compiled wheel of asynq 1.6.0), aiodataloader on asyncio and on
 uvloop, and the floor: the barest trampoline for generators that does the same work, with no
-features. All have the same version of Python, and run one right after the other, pinned to one
+features. There are three tables:
+
+* ``called``: the async functions are called synchronously.
+* ``on a loop``: an event loop awaits ``f.asyncio(...)``, and we are compared with ourselves, called
+  synchronously, too. The original has no batches there.
+* ``async def``: functions of that kind, compared with generator functions.
+
+All have the same version of Python, and run one right after the other, pinned to one
 core, which changes from round to round. What counts is the CPU time of the process, in which the
 garbage collector is at work as usual. Each ratio is the median of the rounds' ratios; beside it
 stands the range of their middle half.
@@ -74,6 +81,12 @@ def arguments(words):
     return options
 
 
+def peers_of(columns, started):
+    """Those of the started peers that take part in some columns, in the order of all."""
+    names = {name for column in columns for name in (column.over, column.under)}
+    return [peer for peer in started if peer.name in names]
+
+
 def chosen_workloads(known, only, without=()):
     """The names of workloads in the table's order.
 
@@ -111,12 +124,25 @@ def stop(started):
         peer.stop()
 
 
+def compare_table(columns, workloads, started, plan):
+    """Measure what belongs to a table, and print each line of it as soon as it is there."""
+    data = {}
+    for workload in workloads:
+        knowing = [peer for peer in started if workload in peer.workloads]
+        known = report.columns_of(columns, [peer.name for peer in knowing])
+        if known:
+            measured = rounds.measure(peers_of(known, knowing), workload, plan)
+            data[workload] = rounds.columns(measured, "seconds")
+            print(report.row(workload, data[workload], columns), flush=True)
+    return data
+
+
 def compare(started, options):
     """Measure, and print each result as soon as it is there; return the data."""
     plan = rounds.QUICK if options.quick else rounds.FULL
     if options.rounds is not None:
         plan = plan._replace(rounds=options.rounds)
-    names = [peer.name for peer in started[1:]]
+    names = [peer.name for peer in started]
     workloads = chosen_workloads(started[0].workloads, options.only, plan.without)
     versions = {}
     for peer in started:
@@ -125,16 +151,17 @@ def compare(started, options):
     data = {
         "python": platform.python_version(),
         "versions": versions,
-        "workloads": {},
+        "tables": {},
     }
     against = ", ".join("%s %s" % item for item in sorted(versions.items()))
     print("CPU time on Python %s against %s" % (data["python"], against or "the floor"))
-    print(report.header(names), flush=True)
-    for workload in workloads:
-        measured = rounds.measure(started, workload, plan)
-        seconds = data["workloads"][workload] = rounds.columns(measured, "seconds")
-        print(report.row(workload, seconds, names), flush=True)
+    for table in report.TABLES:
+        columns = report.columns_of(report.TABLES[table], names)
+        if columns:
+            print("\n" + report.header(table, columns), flush=True)
+            data["tables"][table] = compare_table(columns, workloads, started, plan)
     if options.only is None:
+        started = peers_of(report.TABLES["called"], started)
         data["tasks"] = rounds.measure_tasks(started, plan)
         data["blocked"] = rounds.measure_blocked(started, plan)
         data["bytes"] = rounds.weigh(started)
@@ -142,7 +169,7 @@ def compare(started, options):
             [peer for peer in started if peer.name in ("ours", "original")], 2 * plan.rounds
         )
     print()
-    for line in report.summary(data, names):
+    for line in report.summary(data):
         print(line)
     return data
 

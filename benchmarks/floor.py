@@ -95,6 +95,27 @@ def made_consts(n):
     return total
 
 
+def increment_const(x):
+    return (yield Const(x)) + 1
+
+
+def siblings(n):
+    return sum((yield [Task(increment_const(i)) for i in range(n)]))
+
+
+def yield_structure(x):
+    values = yield {
+        "author": (Const(x), Task(increment_const(x + 1))),
+        "readers": [Const(x + 2), [Task(increment_const(x + 3))], None],
+    }
+    (name, address), (first, (second,), _) = values["author"], values["readers"]
+    return name + address + first + second
+
+
+def structures(n):
+    return sum((yield [Task(yield_structure(i)) for i in range(n)]))
+
+
 class Counter:
     """Has methods of both kinds."""
 
@@ -186,6 +207,18 @@ def fan_out(tasks):
         return sum((yield [Task(load_twice(first, second, key)) for key in range(tasks)]))
 
     return outcome(run(Task(load_all()), first, second), first, second)
+
+
+def requests(number, tasks):
+    first, second = Store(), Store()
+
+    def load_some(start):
+        keys = range(start, start + tasks)
+        return sum((yield [Task(load_twice(first, second, key)) for key in keys]))
+
+    starts = range(0, number * tasks, tasks)
+    total = sum([run(Task(load_some(start)), first, second) for start in starts])
+    return [total, first.items, second.items]
 
 
 def load_rounds(store, key, rounds):
@@ -321,6 +354,8 @@ TASKS = [
     ("children", sequence_of_children, 10000),
     ("computed", computed_futures, 200),
     ("consts", made_consts, 20000),
+    ("siblings", siblings, 10000),
+    ("structures", structures, 1000),
     ("methods", bound_methods, 5000),
     ("classmethods", class_methods, 5000),
     ("errors", errors_of_children, 5000),
@@ -332,6 +367,8 @@ RUNS = [
     ("chain-50000", chains, 50000, 1),
     ("deep-error", errors_from_below, 20, 200),
     ("fan-out", fan_out, 10000),
+    ("requests-10000x1", requests, 10000, 1),
+    ("requests-100x50", requests, 100, 50),
     ("rounds-1000x20", tasks_in_rounds, 1000, 20),
     ("rounds-100x200", tasks_in_rounds, 100, 200),
     ("tree", binary_tree, 11),

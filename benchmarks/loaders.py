@@ -79,6 +79,17 @@ async def fan_out(tasks):
     return outcome(sum(values), first, second)
 
 
+async def requests(number, tasks):
+    first, second = Store(), Store()
+
+    async def load_some(start):
+        keys = range(start, start + tasks)
+        return sum(await values_of([load_twice(first, second, key) for key in keys]))
+
+    total = sum(await values_of([load_some(key) for key in range(0, number * tasks, tasks)]))
+    return [total, first.items, second.items]
+
+
 async def load_rounds(store, key, rounds):
     for _ in range(rounds):
         key = await store.load(key)
@@ -211,6 +222,8 @@ async def sort_by_items(n):
 # Name, coroutine function and its arguments
 TABLE = [
     ("fan-out", fan_out, 10000),
+    ("requests-10000x1", requests, 10000, 1),
+    ("requests-100x50", requests, 100, 50),
     ("rounds-1000x20", tasks_in_rounds, 1000, 20),
     ("rounds-100x200", tasks_in_rounds, 100, 200),
     ("tree", binary_tree, 11),

@@ -13,19 +13,32 @@ SERVE = os.path.join(HERE, "serve.py")
 
 ORIGINAL_VERSION = "1.6.0"
 
-# What runs in the process; serve.py knows these arguments.
+# What the original can do on an event loop: there are no batches, and the tasks that wait for one
+# another are on the stack of Python.
+ORIGINAL_ON_LOOP = "sync children computed consts siblings structures methods classmethods".split()
+ORIGINAL_ON_LOOP += "chain-800 errors deep-error".split()
+
+# What runs in the process; serve.py knows these arguments. "asyncio" and "uvloop" are aiodataloader
+# there, and "native" is ours with async def functions.
 ARGUMENTS = {
     "ours": ["workloads"],
     "original": ["workloads"],
     "floor": ["floor"],
-    "asyncio": ["loaders"],
+    "asyncio": ["loaders", "--asyncio"],
     "uvloop": ["loaders", "--uvloop"],
+    "ours.asyncio": ["workloads", "--asyncio"],
+    "ours.uvloop": ["workloads", "--uvloop"],
+    "original.asyncio": ["workloads", "--asyncio", "--only"] + ORIGINAL_ON_LOOP,
+    "native": ["native"],
+    "native.asyncio": ["native", "--asyncio"],
 }
-# What has to be installed; ours and the floor need nothing.
+# What has to be installed, where it is something; what uses asynq from here needs its requirements.
 REQUIREMENTS = {
     "original": ["asynq==" + ORIGINAL_VERSION],
+    "original.asyncio": ["asynq==" + ORIGINAL_VERSION],
     "asyncio": ["aiodataloader"],
     "uvloop": ["aiodataloader", "uvloop"],
+    "ours.uvloop": ["qcore", "six", "uvloop"],
 }
 # No original but the compiled one; twice quiet, so that errors only are told.
 PIP_OPTIONS = ["--quiet", "--quiet", "--disable-pip-version-check", "--only-binary=asynq"]
@@ -38,6 +51,8 @@ class PeerError(Exception):
 
 def environment(name, directory):
     """The Python of a peer's environment, which is made if there is none yet."""
+    if name == "original.asyncio":
+        name = "original"
     directory = os.path.join(os.path.abspath(directory), platform.python_version(), name)
     python = os.path.join(directory, "bin", "python")
     installed = os.path.join(directory, "installed")
@@ -93,7 +108,7 @@ class Peer:
                 "%s runs on Python %s, and not on %s as ours"
                 % (self.name, hello["python"], platform.python_version())
             )
-        if self.name == "original":
+        if self.name in ("original", "original.asyncio"):
             if self.versions["asynq"] != ORIGINAL_VERSION:
                 raise PeerError(
                     "the original is asynq %s, and not %s"
@@ -104,7 +119,7 @@ class Peer:
                     "the original is not compiled: it was loaded from %s. Only the wheel from PyPI"
                     " is a peer." % hello["asynq"]
                 )
-        if self.name == "ours" and not hello["asynq"].startswith(ROOT + os.sep):
+        if is_ours(self.name) and not hello["asynq"].startswith(ROOT + os.sep):
             raise PeerError("ours is not the checkout: it was loaded from %s" % hello["asynq"])
 
     def ask(self, verb, workload, core):
@@ -131,9 +146,14 @@ class Peer:
         self._process.wait()
 
 
+def is_ours(name):
+    """Whether a peer uses asynq from this checkout."""
+    return name.partition(".")[0] in ("ours", "native")
+
+
 def variables(name):
     """The environment variables of a peer: ours, and nobody else, finds the checkout."""
-    return dict(os.environ, PYTHONPATH=ROOT if name == "ours" else "")
+    return dict(os.environ, PYTHONPATH=ROOT if is_ours(name) else "")
 
 
 def cores():

@@ -1,9 +1,50 @@
-"""What the numbers mean: ratios, the table, and the lines below it."""
+"""What the numbers mean: ratios, the tables, and the lines below them."""
 
 import math
+from collections import OrderedDict, namedtuple
 
-# Of a column of the table.
+from peers import is_ours
+
+# Of a column of a table.
 WIDTH = 19
+
+# A column of a table: its name, and the peers of which the first is divided by the second.
+Column = namedtuple("Column", ["name", "over", "under"])
+
+TABLES = OrderedDict(
+    [
+        (
+            "called",
+            [
+                Column("original/ours", "original", "ours"),
+                Column("ours/floor", "ours", "floor"),
+                Column("asyncio/ours", "asyncio", "ours"),
+                Column("uvloop/ours", "uvloop", "ours"),
+            ],
+        ),
+        (
+            "on a loop",
+            [
+                Column("original/ours", "original.asyncio", "ours.asyncio"),
+                Column("asyncio/ours", "asyncio", "ours.asyncio"),
+                Column("uvloop/ours", "uvloop", "ours.uvloop"),
+                Column("ours/called", "ours.asyncio", "ours"),
+            ],
+        ),
+        (
+            "async def",
+            [
+                Column("native/ours", "native", "ours"),
+                Column("both on a loop", "native.asyncio", "ours.asyncio"),
+            ],
+        ),
+    ]
+)
+
+
+def columns_of(columns, names):
+    """Those columns for which both peers are among ``names``."""
+    return [column for column in columns if column.over in names and column.under in names]
 
 
 def median(values):
@@ -24,17 +65,14 @@ def geometric_mean(values):
     return math.exp(sum(map(math.log, values)) / len(values))
 
 
-def ratios(seconds, name):
-    """Round by round: how good we are in comparison with a peer, from ``{peer: seconds}``.
+def ratios(seconds, column):
+    """Round by round: how many times as long as the one peer of a column the other takes.
 
-    How many times as long as ours the peer takes; for the floor, which has no features, how many
-    times as long as the floor we take.
+    :param seconds: ``{peer: [seconds of each round]}``.
 
     """
-    pairs = zip(seconds[name], seconds["ours"])
-    if name == "floor":
-        return [ours / theirs for theirs, ours in pairs]
-    return [theirs / ours for theirs, ours in pairs]
+    pairs = zip(seconds[column.over], seconds[column.under])
+    return [over / under for over, under in pairs]
 
 
 def number(value):
@@ -48,45 +86,43 @@ def cell(values):
     return "%s  %s-%s" % (number(median(values)), number(low), number(high))
 
 
-def header(names):
-    """The first line of the table."""
-    return line("workload", map(comparison, names), "rounds")
+def header(table, columns):
+    """The first line of a table."""
+    return line(table, [column.name for column in columns], "rounds")
 
 
-def row(workload, seconds, names):
-    """A line of the table; empty where a peer does not know the workload."""
-    cells = [cell(ratios(seconds, name)) if name in seconds else "" for name in names]
-    return line(workload, cells, len(seconds["ours"]))
+def row(workload, seconds, columns):
+    """A line of a table; empty where a peer does not know the workload."""
+    known = columns_of(columns, seconds)
+    cells = [cell(ratios(seconds, column)) if column in known else "" for column in columns]
+    return line(workload, cells, len(seconds[known[0].under]))
 
 
 def line(title, cells, rounds):
-    return "%-16s%s%6s" % (title, "".join(text.ljust(WIDTH) for text in cells), rounds)
+    return "%-17s%s%6s" % (title, "".join(text.ljust(WIDTH) for text in cells), rounds)
 
 
-def comparison(name):
-    """What is divided by what."""
-    return "ours/floor" if name == "floor" else name + "/ours"
-
-
-def summary(data, names):
-    """The lines below the table, from all that was measured."""
+def summary(data):
+    """The lines below the tables, from all that was measured."""
     lines = []
-    for name in names:
-        medians = {
-            workload: median(ratios(seconds, name))
-            for workload, seconds in data["workloads"].items()
-            if name in seconds
-        }
-        if medians:
-            lines.append(mean_line(name, medians))
+    for table, workloads in data["tables"].items():
+        for column in TABLES[table]:
+            medians = {
+                workload: median(ratios(seconds, column))
+                for workload, seconds in workloads.items()
+                if columns_of([column], seconds)
+            }
+            if medians:
+                lines.append(mean_line(table, column, medians))
     lines.extend(growth_lines(data))
     return lines
 
 
-def mean_line(name, medians):
+def mean_line(table, column, medians):
     mean = geometric_mean(medians.values())
-    worst = (max if name == "floor" else min)(medians, key=medians.get)
-    text = "%s: geometric mean %s" % (comparison(name), number(mean))
+    # Where it is our time that is divided, more is worse.
+    worst = (max if is_ours(column.over) else min)(medians, key=medians.get)
+    text = "%s, %s: geometric mean %s" % (table, column.name, number(mean))
     others = [value for workload, value in medians.items() if "straggler" not in workload]
     if others and len(others) < len(medians):
         text += " (without the stragglers %s)" % number(geometric_mean(others))

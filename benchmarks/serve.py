@@ -1,12 +1,16 @@
 """The process of one peer: runs workloads when it is told to.
 
-    python serve.py MODULE [--uvloop]
+    python serve.py MODULE [--asyncio | --uvloop] [--only WORKLOAD ...]
+
+With one of the two, an event loop of that kind drives the workloads. The ``loaders`` need one.
 
 Each line that comes in is a question, ``[verb, workload, core]`` in JSON; a line with the answer
 goes out. Before the first question it tells what it is and which workloads it knows.
 
 """
 
+import argparse
+import asyncio
 import gc
 import importlib
 import json
@@ -17,6 +21,7 @@ import time
 import tracemalloc
 from importlib import metadata
 
+from drivers import OnLoop
 from probe import straggling
 
 # What is shorter is run several times.
@@ -52,14 +57,30 @@ def run_traced(workload):
 VERBS = {"time": run_timed, "bytes": run_traced}
 
 
-def load(module_name, uvloop):
-    """Import a module of workloads; what needs an event loop shares one that is made here."""
+def arguments(words):
+    """Read the command line."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("module")
+    parser.add_argument("--asyncio", dest="loops", action="store_const", const="asyncio")
+    parser.add_argument("--uvloop", dest="loops", action="store_const", const="uvloop")
+    parser.add_argument("--only", nargs="+")
+    return parser.parse_args(words)
+
+
+def load(module_name, loops=None):
+    """Import a module of workloads; those that an event loop drives share one that is made here.
+
+    :param loops: the name of the module that makes the event loop, or None.
+
+    """
     module = importlib.import_module(module_name)
-    if module_name == "loaders":
-        loops = importlib.import_module("uvloop" if uvloop else "asyncio")
-        loop = loops.new_event_loop()
-        importlib.import_module("asyncio").set_event_loop(loop)
-        module.run = loop.run_until_complete
+    if loops is not None:
+        loop = importlib.import_module(loops).new_event_loop()
+        asyncio.set_event_loop(loop)
+        if module_name == "loaders":
+            module.run = loop.run_until_complete
+        else:
+            importlib.import_module("workloads").driver = OnLoop(loop)
     return module
 
 
@@ -81,12 +102,13 @@ def versions():
 
 
 def main():
-    module = load(sys.argv[1], "--uvloop" in sys.argv[2:])
+    options = arguments(sys.argv[1:])
+    module = load(options.module, options.loops)
     hello = {
         "python": platform.python_version(),
         "versions": versions(),
         "asynq": where_asynq_is(),
-        "workloads": list(module.WORKLOADS),
+        "workloads": options.only or list(module.WORKLOADS),
     }
     print(json.dumps(hello), flush=True)
     for line in sys.stdin:

@@ -1,5 +1,7 @@
 """What is timed: programs that run unchanged on this package and on the original.
 
+Who serves these workloads replaces :data:`driver`, to call the async functions on an event loop.
+
 ``WORKLOADS`` maps the short name of each to a function without arguments, which does the whole
 work once and returns what came out. That is the same for everybody who does this work, by
 whatever means: a sum, and where there are batches, how many were sent, with how many items.
@@ -15,10 +17,18 @@ from asynq import AsyncContext, AsyncScopedValue, ConstFuture, asynq, debug
 from asynq.batching import BatchBase, BatchItemBase
 from asynq.tools import afilter, alru_cache, amap, asorted, deduplicate
 
+from drivers import Synchronous
 from probe import straggling
 
 # The original counts all tasks that wait; this package counts how deep they do.
 debug.options.MAX_TASK_STACK_SIZE = 10000000
+
+driver = Synchronous()
+
+
+def call(fn, *arguments, **options):
+    """Call an async function as the driver does."""
+    return driver.call(fn, *arguments, **options)
 
 
 # A service that is asked in batches, as users write it
@@ -93,8 +103,8 @@ def increment(x):
     return x + 1
 
 
-def synchronous_calls(n):
-    return sum([increment(i) for i in range(n)])
+def calls_in_turn(n):
+    return sum(driver.call_in_turn(increment, range(n)))
 
 
 @asynq()
@@ -130,6 +140,32 @@ def made_consts(n):
     for i in range(n):
         total += yield ConstFuture(i)
     return total
+
+
+@asynq()
+def increment_const(x):
+    return (yield ConstFuture(x)) + 1
+
+
+@asynq()
+def siblings(n):
+    return sum((yield [increment_const.asynq(i) for i in range(n)]))
+
+
+@asynq()
+def yield_structure(x):
+    values = yield {
+        "author": (ConstFuture(x), increment_const.asynq(x + 1)),
+        "readers": [ConstFuture(x + 2), [increment_const.asynq(x + 3)], None],
+    }
+    (name, address), (first, (second,), _) = values["author"], values["readers"]
+    return name + address + first + second
+
+
+@asynq()
+def structures(n):
+    """What is yielded by each task of a fan-out, without batches."""
+    return sum((yield [yield_structure.asynq(i) for i in range(n)]))
 
 
 class Counter:
@@ -177,7 +213,7 @@ def chain(n):
 
 
 def chains(length, times):
-    return sum(chain(length) for _ in range(times))
+    return sum(call(chain, length) for _ in range(times))
 
 
 # Errors
@@ -211,7 +247,7 @@ def errors_from_below(levels, times):
     total = 0
     for i in range(times):
         try:
-            fail_below(levels, i)
+            call(fail_below, levels, i)
         except ValueError as error:
             total += error.args[0]
     return total
@@ -232,7 +268,25 @@ def fan_out(tasks):
     def load_all():
         return sum((yield [load_twice.asynq(first, second, key) for key in range(tasks)]))
 
-    return outcome(load_all(), first, second)
+    return outcome(call(load_all), first, second)
+
+
+def requests(number, tasks):
+    """Requests that are made at once, each a fan-out.
+
+    Synchronously they are made one after the other, with batches of their own; so what comes out
+    does not say how many there were.
+
+    """
+    first, second = Store(), Store()
+
+    @asynq()
+    def load_some(start):
+        keys = range(start, start + tasks)
+        return sum((yield [load_twice.asynq(first, second, key) for key in keys]))
+
+    total = sum(driver.call_at_once(load_some, range(0, number * tasks, tasks)))
+    return [total, first.items, second.items]
 
 
 @asynq()
@@ -249,7 +303,7 @@ def tasks_in_rounds(tasks, rounds):
     def load_all():
         return sum((yield [load_rounds.asynq(store, key, rounds) for key in range(tasks)]))
 
-    return outcome(load_all(), store)
+    return outcome(call(load_all), store)
 
 
 @asynq()
@@ -263,7 +317,7 @@ def load_leaves(store, depth, key):
 
 def binary_tree(depth):
     store = Store()
-    return outcome(load_leaves(store, depth, 0), store)
+    return outcome(call(load_leaves, store, depth, 0), store)
 
 
 @asynq()
@@ -284,7 +338,7 @@ def straggler(blocked, rounds):
         tasks.append(straggle.asynq(urgent, 0, rounds))
         return sum((yield tasks))
 
-    return outcome(load_all(), patient, urgent)
+    return outcome(call(load_all), patient, urgent)
 
 
 # Contexts
@@ -354,7 +408,7 @@ def calls_of(load_one, tasks):
     def load_all():
         return sum((yield [load_one.asynq(store, key) for key in range(tasks)]))
 
-    return outcome(load_all(), store)
+    return outcome(call(load_all), store)
 
 
 # Tools
@@ -367,7 +421,7 @@ def map_over_items(n):
     def load_one(key):
         return (yield store.get(key))
 
-    return outcome(sum(amap(load_one, range(n))), store)
+    return outcome(sum(call(amap, load_one, range(n))), store)
 
 
 def filter_by_items(n):
@@ -377,7 +431,7 @@ def filter_by_items(n):
     def is_even(key):
         return (yield store.get(key)) % 2 == 0
 
-    return outcome(sum(afilter(is_even, range(n))), store)
+    return outcome(sum(call(afilter, is_even, range(n))), store)
 
 
 def sort_by_items(n):
@@ -387,7 +441,7 @@ def sort_by_items(n):
     def weight(key):
         return -(yield store.get(key))
 
-    ordered = asorted([key * 7919 % n for key in range(n)], key=weight)
+    ordered = call(asorted, [key * 7919 % n for key in range(n)], key=weight)
     return outcome(sum(place * key for place, key in enumerate(ordered)), store)
 
 
@@ -403,7 +457,7 @@ def simultaneous_equal_calls(calls, keys):
     def load_all():
         return sum((yield [load_one.asynq(i % keys) for i in range(calls)]))
 
-    return outcome(load_all(), store)
+    return outcome(call(load_all), store)
 
 
 def hits_of_a_cache(calls, keys):
@@ -422,22 +476,26 @@ def hits_of_a_cache(calls, keys):
             total += yield load_one.asynq(i % keys)
         return total
 
-    return outcome(load_all(), store)
+    return outcome(call(load_all), store)
 
 
 # Name, number of operations, function and its arguments
 TABLE = [
-    ("sync", 10000, synchronous_calls, 10000),
-    ("children", 10000, sequence_of_children, 10000),
-    ("computed", 20000, computed_futures, 200),
-    ("consts", 20000, made_consts, 20000),
-    ("methods", 5000, bound_methods, 5000),
-    ("classmethods", 5000, class_methods, 5000),
+    ("sync", 10000, calls_in_turn, 10000),
+    ("children", 10000, call, sequence_of_children, 10000),
+    ("computed", 20000, call, computed_futures, 200),
+    ("consts", 20000, call, made_consts, 20000),
+    ("siblings", 10000, call, siblings, 10000),
+    ("structures", 1000, call, structures, 1000),
+    ("methods", 5000, call, bound_methods, 5000),
+    ("classmethods", 5000, call, class_methods, 5000),
     ("chain-800", 8000, chains, 800, 10),
     ("chain-50000", 50000, chains, 50000, 1),
-    ("errors", 5000, errors_of_children, 5000),
+    ("errors", 5000, call, errors_of_children, 5000),
     ("deep-error", 4000, errors_from_below, 20, 200),
     ("fan-out", 10000, fan_out, 10000),
+    ("requests-10000x1", 10000, requests, 10000, 1),
+    ("requests-100x50", 5000, requests, 100, 50),
     ("rounds-1000x20", 20000, tasks_in_rounds, 1000, 20),
     ("rounds-100x200", 20000, tasks_in_rounds, 100, 200),
     ("tree", 4095, binary_tree, 11),

@@ -5,13 +5,16 @@ others need environments of their own, and their results are compared in each ru
 
 """
 
+import asyncio
 import importlib
 import os
+import platform
 import sys
 from xml.etree import ElementTree
 
 import pytest
 
+from asynq.async_task import AsyncTask
 from asynq.debug import options
 
 BENCHMARKS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "benchmarks")
@@ -28,10 +31,18 @@ def load(name):
         options.MAX_TASK_STACK_SIZE = former
 
 
-NAMES = "compare floor peers plot report rounds serve startup trampoline workloads"
-compare, floor, peers, plot, report, rounds, serve, startup, trampoline, workloads = map(
-    load, NAMES.split()
-)
+compare = load("compare")
+drivers = load("drivers")
+floor = load("floor")
+native = load("native")
+peers = load("peers")
+plot = load("plot")
+report = load("report")
+rounds = load("rounds")
+serve = load("serve")
+startup = load("startup")
+trampoline = load("trampoline")
+workloads = load("workloads")
 
 LARGE = {
     "chain-50000",
@@ -44,15 +55,53 @@ LARGE = {
 WITHOUT_FLOOR = {"contexts", "scoped", "deduplicate", "alru_cache"}
 
 
+@pytest.fixture
+def on_loop(monkeypatch):
+    """Have an event loop drive the workloads."""
+    loop = asyncio.new_event_loop()
+    monkeypatch.setattr(workloads, "driver", drivers.OnLoop(loop))
+    yield
+    loop.close()
+
+
 # The work
 
 
 @pytest.mark.parametrize("name", [name for name in workloads.WORKLOADS if name not in LARGE])
-def test_a_workload_does_what_the_floor_does(name):
+def test_a_workload_does_the_same_on_a_loop_and_what_the_floor_does(name, on_loop, monkeypatch):
     result = workloads.WORKLOADS[name]()
     if name in floor.WORKLOADS:
         assert floor.WORKLOADS[name]() == result
+    monkeypatch.setattr(workloads, "driver", drivers.Synchronous())
     assert workloads.WORKLOADS[name]() == result
+
+
+@pytest.mark.parametrize("name", [name for name in native.WORKLOADS if name not in LARGE])
+def test_async_def_functions_do_the_same(name, on_loop, monkeypatch):
+    on_a_loop = native.WORKLOADS[name]()
+    monkeypatch.setattr(workloads, "driver", drivers.Synchronous())
+    assert native.WORKLOADS[name]() == on_a_loop
+    assert workloads.WORKLOADS[name]() == on_a_loop
+
+
+def test_what_is_blocked_on_a_loop_is_not_looked_at(on_loop, monkeypatch):
+    looked_at = []
+    monkeypatch.setattr(AsyncTask, "_blockers", lambda *args: looked_at.append(args))
+    workloads.WORKLOADS["straggler-1000"]()
+    assert looked_at == []
+
+
+def test_requests_that_are_made_at_once_share_their_batches(on_loop, monkeypatch):
+    stores = []
+
+    def remember_store():
+        stores.append(Store())
+        return stores[-1]
+
+    Store = workloads.Store
+    monkeypatch.setattr(workloads, "Store", remember_store)
+    workloads.WORKLOADS["requests-100x50"]()
+    assert [(store.batches, store.items) for store in stores] == [(1, 5000)] * 2
 
 
 def test_the_floor_has_all_workloads_but_those_of_features():
@@ -250,7 +299,7 @@ def test_imports_are_timed_with_stored_bytecode(monkeypatch):
     assert "PYTHONDONTWRITEBYTECODE" not in environments[0]
 
 
-@pytest.mark.parametrize("name", ["ours", "floor"])
+@pytest.mark.parametrize("name", ["ours", "floor", "ours.asyncio"])
 def test_a_process_runs_workloads(name):
     peer = peers.Peer(name, sys.executable)
     try:
@@ -260,6 +309,32 @@ def test_a_process_runs_workloads(name):
         assert peer.ask("bytes", "straggler-1000", peers.cores()[0])["bytes"] > 0
     finally:
         peer.stop()
+
+
+def test_a_process_runs_async_def_functions_on_a_loop():
+    peer = peers.Peer("native.asyncio", sys.executable)
+    try:
+        answer = peer.ask("time", "tuples", peers.cores()[0])
+        assert answer["result"] == workloads.WORKLOADS["tuples"]()
+    finally:
+        peer.stop()
+
+
+def test_what_the_original_can_do_on_a_loop_are_workloads():
+    assert set(peers.ORIGINAL_ON_LOOP) < set(workloads.WORKLOADS)
+    options = serve.arguments(peers.ARGUMENTS["original.asyncio"])
+    assert (options.module, options.loops) == ("workloads", "asyncio")
+    assert options.only == peers.ORIGINAL_ON_LOOP
+
+
+def test_the_original_has_one_environment_for_both_its_peers(tmp_path):
+    directory = tmp_path / platform.python_version() / "original"
+    (directory / "bin").mkdir(parents=True)
+    (directory / "bin" / "python").touch()
+    (directory / "installed").touch()
+    python = str(directory / "bin" / "python")
+    assert peers.environment("original", str(tmp_path)) == python
+    assert peers.environment("original.asyncio", str(tmp_path)) == python
 
 
 # The numbers
@@ -282,17 +357,32 @@ def test_the_geometric_mean_of_a_ratio_and_its_inverse_is_one():
     assert report.geometric_mean([2, 4, 8]) == pytest.approx(4)
 
 
+ORIGINAL = report.Column("original/ours", "original", "ours")
+FLOOR = report.Column("ours/floor", "ours", "floor")
+
+
 def test_ratios_are_taken_round_by_round():
     seconds = {"ours": [1, 2, 4], "original": [2, 6, 4], "floor": [0.5, 0.5, 1]}
-    assert report.ratios(seconds, "original") == [2, 3, 1]
-    assert report.ratios(seconds, "floor") == [2, 4, 4]
+    assert report.ratios(seconds, ORIGINAL) == [2, 3, 1]
+    assert report.ratios(seconds, FLOOR) == [2, 4, 4]
 
 
 def test_the_table_leaves_empty_who_does_not_know_a_workload():
     seconds = {"ours": [1, 1, 1, 1], "original": [2, 3, 1, 20]}
-    line = report.row("work", seconds, ["original", "floor"])
+    line = report.row("work", seconds, [FLOOR, ORIGINAL])
     assert line.split() == ["work", "2.50", "2.00-3.00", "4"]
-    assert len(line) == len(report.header(["original", "floor"]))
+    assert len(line) == len(report.header("called", [FLOOR, ORIGINAL]))
+
+
+def test_the_peers_of_all_columns_are_there():
+    columns = [column for table in report.TABLES.values() for column in table]
+    named = {name for column in columns for name in (column.over, column.under)}
+    assert named == {"ours"} | set(peers.OTHERS)
+
+
+def test_a_column_needs_both_its_peers():
+    assert report.columns_of([ORIGINAL, FLOOR], ["ours", "floor"]) == [FLOOR]
+    assert report.columns_of([ORIGINAL, FLOOR], ["floor", "original"]) == []
 
 
 def by_size(**seconds):
@@ -304,10 +394,16 @@ def by_size(**seconds):
 
 
 DATA = {
-    "workloads": {
-        "children": {"ours": [1], "original": [2], "floor": [0.5]},
-        "tree": {"ours": [1], "original": [0.5], "asyncio": [4]},
-        "straggler-1000": {"ours": [1], "original": [8], "floor": [0.25]},
+    "tables": {
+        "called": {
+            "children": {"ours": [1], "original": [2], "floor": [0.5]},
+            "tree": {"ours": [1], "original": [0.5], "asyncio": [4]},
+            "straggler-1000": {"ours": [1], "original": [8], "floor": [0.25]},
+        },
+        "on a loop": {
+            "children": {"ours": [1], "ours.asyncio": [1.25]},
+            "tree": {"ours": [1], "ours.asyncio": [0.8], "asyncio": [4]},
+        },
     },
     "tasks": by_size(ours=[2, 3], original=[4, 8]),
     "blocked": by_size(ours=[1, 1], original=[10, 100]),
@@ -317,12 +413,14 @@ DATA = {
 
 
 def test_the_summary_has_a_line_for_each_question():
-    assert report.summary(DATA, ["original", "floor", "asyncio"]) == [
-        "original/ours: geometric mean 2.00 (without the stragglers 1.00), worst 0.50 (tree),"
-        " of 3",
-        "ours/floor: geometric mean 2.83 (without the stragglers 2.00), worst 4.00"
+    assert report.summary(DATA) == [
+        "called, original/ours: geometric mean 2.00 (without the stragglers 1.00), worst 0.50"
+        " (tree), of 3",
+        "called, ours/floor: geometric mean 2.83 (without the stragglers 2.00), worst 4.00"
         " (straggler-1000), of 2",
-        "asyncio/ours: geometric mean 4.00, worst 4.00 (tree), of 1",
+        "called, asyncio/ours: geometric mean 4.00, worst 4.00 (tree), of 1",
+        "on a loop, asyncio/ours: geometric mean 5.00, worst 5.00 (tree), of 1",
+        "on a loop, ours/called: geometric mean 1.00, worst 1.25 (children), of 2",
         "cost per task, garbage collector included, at 2,000 tasks over that at 1,000:"
         " ours 1.50, original 2.00",
         "cost per round of the straggler with 2,000 blocked tasks over that with 1,000:"
@@ -385,7 +483,7 @@ def test_labels_do_not_overlap():
 @pytest.mark.parametrize(
     "words, complaint",
     [
-        (["--peers", "gevent"], "no peer 'gevent'; there are: original, floor, asyncio, uvloop"),
+        (["--peers", "gevent"], "no peer 'gevent'; there are: original, floor, asyncio, uvloop, "),
         (["--peer", "original"], "--peer original: NAME=PYTHON is needed"),
         (["--peer", "gevent=python3"], "--peer gevent=python3: NAME=PYTHON is needed"),
         (["--rounds", "0"], "--rounds 0: at least one is needed"),
@@ -400,7 +498,27 @@ def test_what_cannot_be_done_is_said_clearly(words, complaint, capsys):
 
 
 def test_by_default_all_is_compared():
-    assert compare.arguments([]).peers == ["original", "floor", "asyncio", "uvloop"]
+    assert compare.arguments([]).peers == [
+        "original",
+        "floor",
+        "asyncio",
+        "uvloop",
+        "ours.asyncio",
+        "ours.uvloop",
+        "original.asyncio",
+        "native",
+        "native.asyncio",
+    ]
+
+
+def test_only_those_who_know_a_workload_take_part_in_a_table(capsys):
+    asked = []
+    ours, other = FakePeer("ours", asked), FakePeer("original", asked)
+    third = FakePeer("uvloop", asked)
+    ours.workloads = ("work", "more")
+    data = compare.compare_table([ORIGINAL], ["work", "more"], [ours, other, third], plan(1, 1000))
+    assert data == {"work": {"ours": [0.5], "original": [0.5]}}
+    assert capsys.readouterr().out.split() == ["work", "1.00", "1.00-1.00", "1"]
 
 
 def test_the_growth_is_that_of_the_quickest_rounds():
