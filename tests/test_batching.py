@@ -201,7 +201,7 @@ def test_a_flush_that_fails_with_an_error_caught_before_leaves_who_caught_it_alo
 
     @asynq.asynq()
     def load():
-        return (yield client.get("a"))
+        result((yield client.get("a")))
 
     @asynq.asynq()
     def root():

@@ -23,8 +23,8 @@ LAYERS = [
 ]
 # The order inside a layer counts, too: a module imports from those on its left.
 ORDER = [module for layer in LAYERS for module in layer]
-# Python 2 can't parse one of them, and does not import it.
-PARSED = [module for module in ORDER if not (six.PY2 and module == "_native")]
+# Python 2 can't parse two of them, and does not import them.
+PARSED = [m for m in ORDER if not (six.PY2 and m in ("_native", "asynq_to_async"))]
 
 # Modules whose business is with users' code, built from public names of the others only.
 ABOVE_THE_CORE = LAYERS[4]

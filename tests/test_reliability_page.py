@@ -1,6 +1,5 @@
 """docs/reliability.rst names the test that holds each promise: all of them exist."""
 
-import ast
 import os
 import re
 
@@ -13,11 +12,8 @@ def text_of(*path):
 
 
 def names_of_tests(path):
-    return {
-        node.name
-        for node in ast.walk(ast.parse(text_of(*path.split("/"))))
-        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
-    }
+    # Not parsed, because Python 2 does not know the syntax of all.
+    return set(re.findall(r"^ *def (test_\w+)\(", text_of(*path.split("/")), re.M))
 
 
 def test_every_test_that_the_page_names_exists():
