@@ -145,7 +145,7 @@ def reraise(error, traceback):
 
 # Flags of code objects, which ``inspect`` does not name on Python 2. No code has them there.
 _COROUTINE = 0x80
-_ITERABLE_COROUTINE = 0x100
+ITERABLE_COROUTINE = 0x100
 _ASYNC_GENERATOR = 0x200
 
 # Those of code that can wait somewhere.
@@ -166,7 +166,7 @@ def is_native_function(fn):
 def is_awaiting(body):
     """Whether ``body``, of a task, is that of an ``async def`` function: it may await something."""
     code = getattr(body, "gi_code", None) or getattr(body, "cr_code", None)
-    return code is not None and bool(code.co_flags & (_COROUTINE | _ITERABLE_COROUTINE))
+    return code is not None and bool(code.co_flags & (_COROUTINE | ITERABLE_COROUTINE))
 
 
 def is_native_generator_function(fn):
@@ -189,7 +189,7 @@ def generator_function(fn):
     if inspect.ismethod(fn):
         return types.MethodType(generator_function(fn.__func__), fn.__self__)
     code = fn.__code__
-    flags = code.co_flags & ~_COROUTINE | inspect.CO_GENERATOR | _ITERABLE_COROUTINE
+    flags = code.co_flags & ~_COROUTINE | inspect.CO_GENERATOR | ITERABLE_COROUTINE
     if hasattr(code, "replace"):
         code = code.replace(co_flags=flags)
     else:  # pragma: no cover (before 3.8)

@@ -17,6 +17,7 @@ from qcore import inspection
 
 from . import _knots, profiler
 from ._compat import (
+    ITERABLE_COROUTINE,
     caught_traceback,
     frame_of,
     is_native_function,
@@ -70,9 +71,6 @@ __traceback_hide__ = True
 
 # Raised by what can't be waited for; it stands for the value of that.
 CANNOT_WAIT = (AsyncTaskError, RuntimeError)
-
-# What the code of generators that may await has in ``co_flags``.
-ITERABLE_COROUTINE = 0x100
 
 # How asyncio's errors begin where there is no event loop.
 NO_LOOP = ("no running event loop", "There is no current event loop")

@@ -5,6 +5,7 @@ nothing else can run, the scheduler flushes one batch, and the flush sets the va
 
 """
 
+import inspect
 import threading
 import types
 import weakref
@@ -30,9 +31,6 @@ __traceback_hide__ = True
 
 # Not on Python 2.
 CAN_CLEAR_FRAMES = hasattr(types.FrameType, "clear")
-
-# What the code of generators has in ``co_flags``.
-GENERATOR = 0x20
 
 
 class BatchingError(Exception):
@@ -402,7 +400,7 @@ def _drop_locals(traceback):
     """
     while CAN_CLEAR_FRAMES and traceback is not None:
         frame = traceback.tb_frame
-        if not frame.f_code.co_flags & GENERATOR:
+        if not frame.f_code.co_flags & inspect.CO_GENERATOR:
             try:
                 frame.clear()
             except RuntimeError:

@@ -21,6 +21,7 @@ from asynq.scheduler import PARKED
 
 from . import asyncio_helpers
 from .asyncio_helpers import LONG, InlineExecutor, Item, close, loop, others, settled, turns
+from .test_faults import Context
 
 __all__ = ["loop"]  # a fixture
 
@@ -124,23 +125,6 @@ class ThreadBatch(Batch):
 
 
 BATCHES = {cls.kind: cls for cls in (Batch, AwaitedBatch, ThreadBatch)}
-
-
-class Context(asynq.AsyncContext):
-    """Faults come where the context is not active, as in tests/test_faults.py."""
-
-    def __init__(self, world):
-        self.world = world
-        self.active = False
-        world.contexts.append(self)
-
-    def resume(self):
-        self.world.fault()
-        self.active = True
-
-    def pause(self):
-        self.active = False
-        self.world.fault()
 
 
 # The programs
