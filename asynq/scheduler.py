@@ -212,7 +212,7 @@ class Run(object):
         self.ready = []
         self.woken = []
         self.outer = outer = scheduler.current_run
-        if outer is not None and outer.asyncio_mode:
+        if outer is not None and outer.asyncio_mode and task._value is _none:
             check_sync_call(task.fn, allowed)
         self.caller = scheduler.active_task
         self._scope = scheduler.scope

@@ -47,7 +47,13 @@ from asynq import (
     tools,
 )
 from asynq.asynq_to_async import AsyncioMode, resolve_awaitables
-from asynq.decorators import asyncio_call, convert_asynq_to_async, lazy
+from asynq.decorators import (
+    AsyncDecorator,
+    asyncio_call,
+    convert_asynq_to_async,
+    decorate,
+    lazy,
+)
 from asynq.scheduler import Run
 
 from .helpers import Batch, Client, Recorded, collect_garbage, counts_references, steps
@@ -694,6 +700,21 @@ def test_a_synchronous_call_that_needs_an_awaited_flush_does_not_hurt_the_reques
     assert text.startswith("AwaitedBatch._flush() has to be awaited")
     assert value[1] == "request"
     assert client.requests == [["request", "synchronous", "item"]]
+
+
+def test_a_bound_call_that_a_decorator_of_the_users_answers_itself_needs_no_event_loop():
+    class Answers(AsyncDecorator):
+        def __call__(self, *args):
+            return "answered"
+
+    class Service(object):
+        method = decorate(Answers, lambda self: None, asynq.AsyncTask)
+
+    @asynq.asynq()
+    def root():
+        return Service().method()
+
+    assert run(root.asyncio()) == "answered"
 
 
 def test_a_traceback_shows_each_level_of_the_users_code_once():
